@@ -1,0 +1,1 @@
+//! Health checkers and virtual servers.

@@ -1,0 +1,186 @@
+//! One keyword, one row.
+//!
+//! A crate that acts on keywords declares them in a [`Table`] over the type its handlers fill. The reader needs only
+//! the [`Keyword`] part (does it open a block, is an argument mandatory); the owner later walks the
+//! tree and lets its table apply each [`Line`]. Range checks, "did you mean", the list of keywords
+//! without effect and the manual read the same rows.
+
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+use crate::{Context, Line};
+
+/// What a keyword's arguments look like. Ranges are inclusive.
+#[derive(Clone, Copy, Debug)]
+pub enum Args {
+    /// None; extra words are ignored.
+    Flag,
+    /// Optional `true|on|yes` / `false|off|no`; absent means true.
+    Bool,
+    /// One word, at most `max` bytes (0: no limit).
+    Word {
+        /// Longest accepted length in bytes; 0 means no limit.
+        max: usize,
+    },
+    /// A base-10 integer.
+    Int {
+        /// Smallest value.
+        min: i64,
+        /// Largest value.
+        max: i64,
+        /// Accept a number followed by junk with a warning, outside a configuration test (spec §11.2).
+        lenient: bool,
+    },
+    /// A decimal of at most `digits` fractional digits, scaled by 10^`digits` (spec §11.3).
+    Decimal {
+        /// Fractional digits kept.
+        digits: u8,
+        /// Smallest value, scaled.
+        min: u64,
+        /// Largest value, scaled.
+        max: u64,
+    },
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// A command with optional user and group, split by the rules of spec §10.
+    Command,
+    /// Checked by the handler; the text is the grammar shown to people.
+    Free(&'static str),
+}
+
+/// What happens when a mandatory argument is absent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// The reader stops: configuration tests and starts exit with status 2.
+    Fatal,
+    /// A general error; the keyword is ignored.
+    Error,
+    /// Allowed.
+    Allowed,
+}
+
+/// What follows the keyword's line.
+#[derive(Clone, Copy)]
+pub enum Body {
+    /// Nothing.
+    None,
+    /// `{ … }` of keywords from these grammars.
+    Block(&'static [&'static dyn Grammar]),
+    /// `{ … }` of which every line is an entry of words (spec §9.3).
+    Values,
+}
+
+/// Whether the daemon acts on a keyword.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// It does what the manual says.
+    Full,
+    /// Read and checked, but without effect yet; said once in the log and listed in
+    /// `docs/compatibility.md`.
+    NotYet,
+    /// An old spelling of another keyword; the text names the new one. `counts` is whether it is an
+    /// error of class [`crate::Class::Deprecated`] (else a plain log line, empty text: silent).
+    Alias {
+        /// The keyword to use instead.
+        of: &'static str,
+        /// Whether the configuration test counts it.
+        counts: bool,
+    },
+}
+
+/// The part of a row that does not depend on who acts on it.
+pub struct Keyword {
+    /// As written, case-sensitive.
+    pub name: &'static str,
+    /// Argument grammar and range.
+    pub args: Args,
+    /// What an absent argument does.
+    pub missing: Missing,
+    /// What follows the line.
+    pub body: Body,
+    /// Whether it is acted on.
+    pub effect: Effect,
+    /// Default in the words of the manual; empty when there is none.
+    pub default: &'static str,
+    /// Unit of the argument ("s", "µs", "bytes"); empty when it has none.
+    pub unit: &'static str,
+    /// One line for people.
+    pub doc: &'static str,
+}
+
+impl Keyword {
+    /// A row with every optional part at its usual value; fill the rest with struct update syntax.
+    pub const BASE: Keyword = Keyword {
+        name: "",
+        args: Args::Flag,
+        missing: Missing::Allowed,
+        body: Body::None,
+        effect: Effect::Full,
+        default: "",
+        unit: "",
+        doc: "",
+    };
+}
+
+/// A set of keywords valid at one level.
+pub trait Grammar: Sync {
+    /// The row of `name`.
+    fn find(&self, name: &str) -> Option<&'static Keyword>;
+    /// All rows, in order of declaration.
+    fn keywords(&self) -> Vec<&'static Keyword>;
+}
+
+/// What a handler does with a line: it reads the arguments through `line`'s typed readers, which
+/// report what is wrong, and stores them in `T`.
+pub type Handler<T> = fn(&mut T, &Line, &mut Context<'_>);
+
+/// A keyword and its handler.
+pub struct Row<T: 'static> {
+    /// The declared part.
+    pub keyword: Keyword,
+    /// Called for each line of that keyword, in file order.
+    pub set: Handler<T>,
+}
+
+/// The keywords of one level that one crate acts on.
+pub struct Table<T: 'static> {
+    rows: &'static [Row<T>],
+    index: OnceLock<HashMap<&'static str, usize>>,
+}
+
+impl<T: 'static> Table<T> {
+    /// A table over `rows`; names must be distinct.
+    pub const fn new(rows: &'static [Row<T>]) -> Self {
+        Table { rows, index: OnceLock::new() }
+    }
+
+    fn position(&self, name: &str) -> Option<usize> {
+        self.index
+            .get_or_init(|| {
+                self.rows.iter().enumerate().map(|(i, r)| (r.keyword.name, i)).collect()
+            })
+            .get(name)
+            .copied()
+    }
+
+    /// Runs the handler of `line`'s keyword on `target`; false when the keyword is not in this table.
+    pub fn apply(&self, target: &mut T, line: &Line, ctx: &mut Context<'_>) -> bool {
+        match self.position(line.keyword.name) {
+            Some(i) => {
+                (self.rows[i].set)(target, line, ctx);
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+impl<T: 'static> Grammar for Table<T> {
+    fn find(&self, name: &str) -> Option<&'static Keyword> {
+        self.position(name).map(|i| &self.rows[i].keyword)
+    }
+
+    fn keywords(&self) -> Vec<&'static Keyword> {
+        self.rows.iter().map(|r| &r.keyword).collect()
+    }
+}

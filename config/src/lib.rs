@@ -1,0 +1,21 @@
+//! The language of keepalived.conf: text to a tree of blocks with spans, and diagnostics.
+mod diagnostic;
+mod keyword;
+mod tree;
+
+pub use diagnostic::{Class, Diagnostic};
+pub use keyword::{Args, Body, Effect, Grammar, Handler, Keyword, Missing, Row, Table};
+pub use tree::{Contents, Context, Line, Mode, Word};
+
+/// A place in the configuration: a run of bytes on one physical line of one file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Span {
+    /// Index into the list of files read, in order of opening.
+    pub file: u32,
+    /// Physical line, from 1.
+    pub line: u32,
+    /// Byte column of the first byte on that line, from 0.
+    pub column: u16,
+    /// Length in bytes; 0 when only the line is known.
+    pub len: u16,
+}

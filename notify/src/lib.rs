@@ -1,0 +1,5 @@
+//! Scripts and FIFOs that tell the world what happened.
+
+mod script;
+
+pub use script::Script;

@@ -1,0 +1,2 @@
+//! The keepalived daemon.
+fn main() {}

@@ -1,0 +1,5 @@
+//! Keywords of VRRP and what they mean.
+
+mod model;
+
+pub use model::*;

@@ -1,0 +1,399 @@
+//! The configuration as the rest of the crate uses it: resolved, checked, no text left to interpret.
+//!
+//! Durations are `std::time::Duration`; priorities and VRIDs are in range once a value exists here.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+use notify::Script;
+
+/// Everything a VRRP configuration says.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Settings {
+    /// Values of `global_defs` that VRRP acts on.
+    pub globals: Globals,
+    /// In file order.
+    pub instances: Vec<InstanceSettings>,
+    /// In file order.
+    pub groups: Vec<GroupSettings>,
+    /// Scripts that something tracks, in file order.
+    pub scripts: Vec<ScriptSettings>,
+    /// Files that something tracks.
+    pub files: Vec<FileSettings>,
+    /// Processes that something tracks.
+    pub processes: Vec<ProcessSettings>,
+    /// `static_ipaddress`.
+    pub static_addresses: Vec<AddressSettings>,
+    /// `garp_group` blocks.
+    pub garp_groups: Vec<GarpGroup>,
+    /// `interface_up_down_delays`: interface, down, up.
+    pub debounce: Vec<(String, Duration, Duration)>,
+}
+
+/// `global_defs` of VRRP.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Globals {
+    /// `vrrp_mcast_group4`.
+    pub mcast_group4: Ipv4Addr,
+    /// `vrrp_mcast_group6`.
+    pub mcast_group6: Ipv6Addr,
+    /// Larger of `vrrp_startup_delay` and what is left of `vrrp_delay_after_boot`.
+    pub startup_delay: Duration,
+    /// `log_unknown_vrids`.
+    pub log_unknown_vrids: bool,
+    /// Minimum spacing of gratuitous ARPs on every interface outside a `garp_group`; zero: none.
+    pub garp_interval: Duration,
+    /// The same for unsolicited neighbour adverts.
+    pub gna_interval: Duration,
+    /// `dynamic_interfaces`.
+    pub dynamic_interfaces: bool,
+    /// `default_interface`.
+    pub default_interface: String,
+    /// `fifo_write_vrrp_states_on_reload`.
+    pub fifo_write_states_on_reload: bool,
+    /// `disable_local_igmp`.
+    pub disable_local_igmp: bool,
+    /// `vrrp_rx_bufs_policy`.
+    pub rx_bufs: RxBufs,
+    /// `vrrp_rx_bufs_multiplier`.
+    pub rx_bufs_multiplier: u32,
+    /// `json_version`.
+    pub json_version: u8,
+    /// `router_id`; empty means the host's name.
+    pub router_id: String,
+}
+
+impl Default for Globals {
+    fn default() -> Self {
+        Globals {
+            mcast_group4: Ipv4Addr::new(224, 0, 0, 18),
+            mcast_group6: Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12),
+            startup_delay: Duration::ZERO,
+            log_unknown_vrids: false,
+            garp_interval: Duration::ZERO,
+            gna_interval: Duration::ZERO,
+            dynamic_interfaces: false,
+            default_interface: "eth0".into(),
+            fifo_write_states_on_reload: false,
+            disable_local_igmp: false,
+            rx_bufs: RxBufs::System,
+            rx_bufs_multiplier: 3,
+            json_version: 1,
+            router_id: String::new(),
+        }
+    }
+}
+
+/// `vrrp_rx_bufs_policy`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RxBufs {
+    /// Leave the system's default.
+    System,
+    /// Multiplier times the interface's MTU for each instance.
+    Mtu,
+    /// Multiplier times the advert's size for each instance.
+    Advert,
+    /// This many bytes for each instance.
+    Bytes(u32),
+}
+
+/// Protocol version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Version {
+    /// RFC 3768.
+    V2,
+    /// RFC 5798 and 9568.
+    V3,
+}
+
+/// Address family of an instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Family {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+/// How the v3 IPv4 checksum of a unicast instance treats the pseudo-header's destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum UnicastChecksum {
+    /// New form until a packet verifies only in the old form.
+    #[default]
+    Auto,
+    /// `old_unicast_checksum`: always the multicast group.
+    Old,
+    /// `old_unicast_checksum never`.
+    Never,
+}
+
+/// One `unicast_peer` entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// The peer's address.
+    pub address: IpAddr,
+    /// Smallest accepted TTL.
+    pub min_ttl: u8,
+    /// Largest accepted TTL.
+    pub max_ttl: u8,
+}
+
+/// One `vrrp_instance`, with every default resolved.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InstanceSettings {
+    /// Its name.
+    pub name: String,
+    /// Interface that carries the adverts; `None` only for unicast with a source.
+    pub interface: Option<String>,
+    /// 1-255.
+    pub vrid: u8,
+    /// Configured priority, 1-255; 255 is the address owner.
+    pub priority: u8,
+    /// Whether the configuration (or ownership) asks to start as MASTER.
+    pub wants_master: bool,
+    /// Whether `state MASTER` was written out.
+    pub state_master_written: bool,
+    /// Protocol version.
+    pub version: Version,
+    /// Address family.
+    pub family: Family,
+    /// Interval between adverts, whole seconds (v2) or centiseconds (v3).
+    pub advert_interval: Duration,
+    /// `down_timer_adverts`, 1-100.
+    pub down_timer_adverts: u8,
+    /// `dont_track_primary`.
+    pub dont_track_primary: bool,
+    /// `strict_mode`.
+    pub strict: bool,
+    /// `nopreempt`.
+    pub nopreempt: bool,
+    /// `preempt_delay`; zero: none.
+    pub preempt_delay: Duration,
+    /// `lower_prio_no_advert`.
+    pub lower_prio_no_advert: bool,
+    /// `higher_prio_send_advert`.
+    pub higher_prio_send_advert: bool,
+    /// `owner_ignore_adverts`.
+    pub owner_ignore_adverts: bool,
+    /// `timer_expired_backup`: the highest other priority.
+    pub timer_expired_backup: Option<u8>,
+    /// Whether the instance answers for its addresses (`accept`).
+    pub accept: bool,
+    /// `skip_check_adv_addr`.
+    pub skip_check_adv_addr: bool,
+    /// Simple password, zero padded (v2 only).
+    pub password: Option<[u8; 8]>,
+    /// `mcast_src_ip` or `unicast_src_ip`.
+    pub source: Option<IpAddr>,
+    /// `track_src_ip`.
+    pub track_source: bool,
+    /// `mcast_dst_ip`, else the global group of the family.
+    pub group_address: IpAddr,
+    /// Not empty: unicast.
+    pub peers: Vec<Peer>,
+    /// `unicast_ttl`.
+    pub unicast_ttl: Option<u8>,
+    /// Adverts must come from a configured peer.
+    pub check_unicast_source: bool,
+    /// `old_unicast_checksum`.
+    pub unicast_checksum: UnicastChecksum,
+    /// `v3_checksum_as_v2`.
+    pub v3_checksum_as_v2: bool,
+    /// A permanent configuration fault (severity F); the text that was logged.
+    pub config_fault: Option<String>,
+    /// `virtual_ipaddress`, at most 255 and what fits a packet.
+    pub addresses: Vec<AddressSettings>,
+    /// `virtual_ipaddress_excluded`.
+    pub excluded: Vec<AddressSettings>,
+    /// Gratuitous ARP and unsolicited NA.
+    pub garp: GarpSettings,
+    /// `track_interface`; the instance's own interface is tracked implicitly.
+    pub track_interfaces: Vec<Track>,
+    /// `track_script`.
+    pub track_scripts: Vec<Track>,
+    /// `track_file`.
+    pub track_files: Vec<Track>,
+    /// `track_process`.
+    pub track_processes: Vec<Track>,
+    /// `track_bfd`.
+    pub track_bfds: Vec<Track>,
+    /// What to run on which transition.
+    pub notify: NotifySettings,
+    /// `promote_secondaries`.
+    pub promote_secondaries: bool,
+    /// `kernel_rx_buf_size`; zero: not given.
+    pub kernel_rx_buf_size: u32,
+    /// `debug`, 0-4; stored and dumped.
+    pub debug: u8,
+}
+
+/// `garp_*` of an instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GarpSettings {
+    /// Second burst this long after becoming MASTER; zero: none.
+    pub delay: Duration,
+    /// Messages for each address in a burst.
+    pub repeat: u32,
+    /// Period of the refresh; zero: none.
+    pub refresh: Duration,
+    /// Messages for each address in a refresh.
+    pub refresh_repeat: u32,
+    /// Delay of the extra burst after a lower-priority advert; zero: none.
+    pub lower_prio_delay: Duration,
+    /// Messages after a lower-priority advert; zero: none.
+    pub lower_prio_repeat: u32,
+}
+
+/// A reference to a tracked thing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Track {
+    /// Name of the script, file, process, BFD instance or interface.
+    pub name: String,
+    /// -254..254; zero: FAULT when not OK.
+    pub weight: i32,
+    /// `reverse`.
+    pub reverse: bool,
+}
+
+/// Scripts and mails of an instance or group.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NotifySettings {
+    /// `notify_master`.
+    pub master: Option<Script>,
+    /// `notify_backup`.
+    pub backup: Option<Script>,
+    /// `notify_fault`.
+    pub fault: Option<Script>,
+    /// `notify_stop`.
+    pub stop: Option<Script>,
+    /// `notify_deleted`'s script.
+    pub deleted: Option<Script>,
+    /// `notify_deleted` was given (with or without script).
+    pub report_deleted: bool,
+    /// `notify`.
+    pub generic: Option<Script>,
+    /// `notify_master_rx_lower_pri`.
+    pub master_rx_lower_pri: Option<Script>,
+    /// `notify_priority_changes`, resolved.
+    pub priority_changes: bool,
+    /// `smtp_alert`, resolved.
+    pub smtp_alert: bool,
+}
+
+/// One `vrrp_sync_group`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GroupSettings {
+    /// Its name.
+    pub name: String,
+    /// Positions in [`Settings::instances`], in the group's order; at least one.
+    pub members: Vec<usize>,
+    /// `track_interface`, `track_script`, … apply to each member.
+    pub track_interfaces: Vec<Track>,
+    /// `track_script`.
+    pub track_scripts: Vec<Track>,
+    /// `track_file`.
+    pub track_files: Vec<Track>,
+    /// `track_process`.
+    pub track_processes: Vec<Track>,
+    /// `track_bfd`.
+    pub track_bfds: Vec<Track>,
+    /// `sync_group_tracking_weight`.
+    pub tracking_weight: bool,
+    /// What to run on which transition; `deleted`, `master_rx_lower_pri` are never set.
+    pub notify: NotifySettings,
+}
+
+/// One `vrrp_script`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScriptSettings {
+    /// Its name.
+    pub name: String,
+    /// What to run.
+    pub script: Script,
+    /// Time between starts.
+    pub interval: Duration,
+    /// Run time limit.
+    pub timeout: Duration,
+    /// Default weight of references.
+    pub weight: i32,
+    /// `weight N reverse`.
+    pub reverse: bool,
+    /// Successes needed.
+    pub rise: u32,
+    /// Failures needed.
+    pub fall: u32,
+    /// `init_fail`.
+    pub init_fail: bool,
+}
+
+/// One `track_file`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileSettings {
+    /// Its name.
+    pub name: String,
+    /// The watched path.
+    pub path: String,
+    /// Default weight of references.
+    pub weight: i32,
+    /// `weight N reverse`.
+    pub reverse: bool,
+    /// `init_file`: value and whether to overwrite.
+    pub init: Option<(i32, bool)>,
+}
+
+/// One `vrrp_track_process`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProcessSettings {
+    /// Its name.
+    pub name: String,
+    /// The process, then its parameters.
+    pub process: Vec<String>,
+    /// Default weight of references.
+    pub weight: i32,
+    /// `weight N reverse`.
+    pub reverse: bool,
+}
+
+/// One address entry (`virtual_ipaddress`, `virtual_ipaddress_excluded`, `static_ipaddress`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AddressSettings {
+    /// The address.
+    pub ip: IpAddr,
+    /// Prefix length.
+    pub prefix: u8,
+    /// Interface; the instance's own is filled in when the entry names none.
+    pub interface: String,
+    /// `scope`; IPv4 only.
+    pub scope: u8,
+    /// `brd`.
+    pub broadcast: Option<Ipv4Addr>,
+    /// `label`.
+    pub label: Option<String>,
+    /// `peer`.
+    pub peer: Option<IpAddr>,
+    /// `home`.
+    pub home: bool,
+    /// `-nodad`: leave duplicate address detection on.
+    pub dad: bool,
+    /// `mngtmpaddr`.
+    pub mngtmpaddr: bool,
+    /// `noprefixroute`.
+    pub noprefixroute: bool,
+    /// `autojoin`.
+    pub autojoin: bool,
+    /// `no_track`.
+    pub no_track: bool,
+    /// Preferred lifetime in seconds; `None` is forever. IPv6 only.
+    pub preferred_lft: Option<u32>,
+}
+
+/// One `garp_group`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GarpGroup {
+    /// `garp_interval`; zero: none.
+    pub garp_interval: Duration,
+    /// `gna_interval`; zero: none.
+    pub gna_interval: Duration,
+    /// Member interfaces.
+    pub interfaces: Vec<String>,
+}
