@@ -120,6 +120,76 @@ impl Keyword {
         unit: "",
         doc: "",
     };
+
+    /// A row of full effect without a block, whose argument may be absent; the functions below change that.
+    pub const fn new(name: &'static str, args: Args, doc: &'static str) -> Keyword {
+        Keyword { name, args, doc, ..Keyword::BASE }
+    }
+
+    /// The reader stops when the argument is absent.
+    pub const fn required(mut self) -> Keyword {
+        self.missing = Missing::Fatal;
+        self
+    }
+
+    /// An absent argument is a general error.
+    pub const fn expected(mut self) -> Keyword {
+        self.missing = Missing::Error;
+        self
+    }
+
+    /// A block of keywords follows.
+    pub const fn block(mut self, grammars: &'static [&'static dyn Grammar]) -> Keyword {
+        self.body = Body::Block(grammars);
+        self
+    }
+
+    /// A block of entries follows.
+    pub const fn values(mut self) -> Keyword {
+        self.body = Body::Values;
+        self
+    }
+
+    /// Read and checked, but without effect yet.
+    pub const fn not_yet(mut self) -> Keyword {
+        self.effect = Effect::NotYet;
+        self
+    }
+
+    /// An old spelling of `of`.
+    pub const fn alias(mut self, of: &'static str, counts: bool) -> Keyword {
+        self.effect = Effect::Alias { of, counts };
+        self
+    }
+
+    /// The default, in the words of the manual.
+    pub const fn or(mut self, default: &'static str) -> Keyword {
+        self.default = default;
+        self
+    }
+
+    /// The unit of the argument.
+    pub const fn unit(mut self, unit: &'static str) -> Keyword {
+        self.unit = unit;
+        self
+    }
+}
+
+impl Args {
+    /// An integer by the strict reader.
+    pub const fn int(min: i64, max: i64) -> Args {
+        Args::Int { min, max, lenient: false }
+    }
+
+    /// An integer by the lenient reader.
+    pub const fn lenient(min: i64, max: i64) -> Args {
+        Args::Int { min, max, lenient: true }
+    }
+
+    /// A time in seconds with six decimals, its limits in microseconds.
+    pub const fn timer(min: u64, max: u64) -> Args {
+        Args::Decimal { digits: 6, min, max }
+    }
 }
 
 /// A set of keywords valid at one level.
@@ -140,6 +210,13 @@ pub struct Row<T: 'static> {
     pub keyword: Keyword,
     /// Called for each line of that keyword, in file order.
     pub set: Handler<T>,
+}
+
+impl<T: 'static> Row<T> {
+    /// A row.
+    pub const fn new(keyword: Keyword, set: Handler<T>) -> Self {
+        Row { keyword, set }
+    }
 }
 
 /// The keywords of one level that one crate acts on.
