@@ -1,10 +1,19 @@
 //! The language of keepalived.conf: text to a tree of blocks with spans, and diagnostics.
+pub mod address;
+mod arguments;
+mod command;
 mod diagnostic;
 mod keyword;
+pub mod number;
+mod suggest;
+pub mod text;
 mod tree;
 
+pub use arguments::{check, did_you_mean, truth};
+pub use command::{Command, SplitError, arguments as command_arguments};
 pub use diagnostic::{Class, Diagnostic};
 pub use keyword::{Args, Body, Effect, Grammar, Handler, Keyword, Missing, Row, Table};
+pub use suggest::suggest;
 pub use tree::{Contents, Context, Line, Mode, Word};
 
 /// A place in the configuration: a run of bytes on one physical line of one file.

@@ -63,6 +63,18 @@ impl Context<'_> {
         });
     }
 
+    /// Like [`Context::report`], with a sentence under the caret.
+    pub fn report_with_help(
+        &mut self,
+        class: Class,
+        span: Span,
+        message: impl Into<String>,
+        help: Option<String>,
+    ) {
+        let message = message.into();
+        self.diagnostics.push(Diagnostic { class: Some(class), span: Some(span), message, help });
+    }
+
     /// Reports a problem that no single place stands for.
     pub fn report_general(&mut self, class: Class, message: impl Into<String>) {
         self.diagnostics.push(Diagnostic {
