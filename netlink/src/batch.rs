@@ -1,0 +1,149 @@
+//! Address changes that go to the kernel together.
+
+use nix::errno::Errno;
+
+use crate::address::AddressRequest;
+use crate::codec::{TooLong, Writer};
+
+/// What a request does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Operation {
+    Add,
+    Delete,
+}
+
+/// Where one request stands in the batch and whose it is.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    pub(crate) tag: u64,
+    pub(crate) operation: Operation,
+    /// Where its bytes end; they start where the previous request's end.
+    pub(crate) end: usize,
+    /// Refused before it was sent; it has no bytes then.
+    pub(crate) refused: Option<Errno>,
+}
+
+/// Requests in the order they will be executed, already encoded.
+///
+/// A tag is the caller's own mark; it comes back with the request's outcome and need not be
+/// unique. A batch can be applied more than once and cleared for reuse without giving up memory.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    writer: Writer,
+    requests: Vec<Request>,
+}
+
+impl Batch {
+    /// An empty batch.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Number of requests.
+    pub fn len(&self) -> usize {
+        self.requests.len()
+    }
+
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.requests.is_empty()
+    }
+
+    /// Removes all requests.
+    pub fn clear(&mut self) {
+        self.writer.clear();
+        self.requests.clear();
+    }
+
+    /// Adds an address, or updates it if the interface has it already.
+    pub fn add_address(&mut self, request: &AddressRequest, tag: u64) {
+        self.push(request, tag, Operation::Add);
+    }
+
+    /// Deletes an address; only what identifies it counts, not its options.
+    pub fn delete_address(&mut self, request: &AddressRequest, tag: u64) {
+        self.push(request, tag, Operation::Delete);
+    }
+
+    fn push(&mut self, request: &AddressRequest, tag: u64, operation: Operation) {
+        let refused = if request.peer.is_some_and(|p| p.is_ipv4() != request.ip.is_ipv4()) {
+            Some(Errno::EINVAL)
+        } else {
+            let written = match operation {
+                Operation::Add => request.write_add(&mut self.writer),
+                Operation::Delete => request.write_delete(&mut self.writer),
+            };
+            written.err().map(|TooLong| Errno::EMSGSIZE)
+        };
+        let end = self.writer.as_bytes().len();
+        self.requests.push(Request { tag, operation, end, refused });
+    }
+
+    /// The requests and their bytes in pieces of at most `limit` bytes (one request at least).
+    pub(crate) fn pieces(&self, limit: usize) -> Pieces<'_> {
+        Pieces { batch: self, next: 0, start: 0, limit }
+    }
+}
+
+/// Iterator of [`Batch::pieces`].
+pub(crate) struct Pieces<'a> {
+    batch: &'a Batch,
+    next: usize,
+    start: usize,
+    limit: usize,
+}
+
+/// A run of requests and their bytes.
+pub(crate) struct Piece<'a> {
+    pub(crate) requests: &'a [Request],
+    pub(crate) bytes: &'a [u8],
+}
+
+impl<'a> Iterator for Pieces<'a> {
+    type Item = Piece<'a>;
+
+    fn next(&mut self) -> Option<Piece<'a>> {
+        let rest = self.batch.requests.get(self.next..)?;
+        let first_end = rest.first()?.end;
+        let limit = self.start.saturating_add(self.limit).max(first_end);
+        let count = rest.partition_point(|request| request.end <= limit);
+        let requests = rest.get(..count)?;
+        let start = self.start;
+        let end = requests.last()?.end;
+        self.next += count;
+        self.start = end;
+        Some(Piece { requests, bytes: self.batch.writer.as_bytes().get(start..end)? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_cover_every_request_once_and_keep_the_limit() {
+        let mut batch = Batch::new();
+        for n in 0..1000_u32 {
+            let ip = std::net::Ipv4Addr::from_bits(0x0a00_0000 + n).into();
+            let mut request = AddressRequest::new(7, ip, 32);
+            if n % 10 == 3 {
+                request.peer = Some(std::net::Ipv6Addr::LOCALHOST.into());
+            }
+            batch.add_address(&request, n.into());
+        }
+        let mut tags = Vec::new();
+        let mut bytes = Vec::new();
+        for piece in batch.pieces(1000) {
+            assert!(piece.bytes.len() <= 1000);
+            tags.extend(piece.requests.iter().map(|r| r.tag));
+            bytes.extend_from_slice(piece.bytes);
+        }
+        assert_eq!(tags, (0..1000).collect::<Vec<u64>>());
+        assert_eq!(bytes, batch.writer.as_bytes());
+        assert_eq!(
+            batch.pieces(1).count(),
+            901,
+            "refused requests ride along with their neighbour"
+        );
+    }
+}
