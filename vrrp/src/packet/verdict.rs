@@ -1,0 +1,350 @@
+//! What the checks say about a packet, with the texts to log.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::Counter;
+
+/// Result of [`super::validate`]: remarks first, then whether the advert takes part in the election.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    pub(super) remarks: Remarks,
+    /// The advert, or why it has no effect.
+    pub outcome: Result<Accepted, Rejected>,
+}
+
+/// At most one notice of each sort.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Remarks {
+    pub(super) interval: Option<Notice>,
+    pub(super) checksum: Option<Notice>,
+    pub(super) addresses: Option<Notice>,
+}
+
+impl Verdict {
+    /// What to log although it does not decide anything, in order.
+    pub fn notices(&self) -> impl Iterator<Item = &Notice> {
+        let remarks = &self.remarks;
+        [&remarks.interval, &remarks.checksum, &remarks.addresses].into_iter().flatten()
+    }
+}
+
+/// An advert for the state machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// Its priority.
+    pub priority: u8,
+    /// Interval of its sender.
+    pub interval: Duration,
+    /// Who sent it.
+    pub source: IpAddr,
+    /// The list is ours, or was not compared.
+    pub addresses_match: bool,
+    /// v3: the interval is not ours.
+    pub interval_mismatch: bool,
+    /// It verifies with the old unicast checksum only: use that form from now on.
+    pub switch_to_old_checksum: bool,
+}
+
+/// Something to log, once for each kind, about a packet that is used all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// v3: the sender's interval differs; both in centiseconds.
+    Interval {
+        /// Ours.
+        ours: u16,
+        /// The sender's.
+        theirs: u16,
+    },
+    /// The instance changes to the old unicast checksum.
+    OldChecksum,
+    /// The address list differs.
+    Addresses(AddressNotice),
+}
+
+/// How an address list differs from ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AddressNotice {
+    /// In its length.
+    Count {
+        /// Our number.
+        expected: u8,
+        /// Theirs.
+        received: u8,
+    },
+    /// One of ours is not in it.
+    Missing {
+        /// VRID.
+        vrid: u8,
+        /// Who sent it.
+        source: IpAddr,
+        /// The absent address.
+        address: IpAddr,
+    },
+}
+
+impl Notice {
+    /// What it counts as.
+    pub fn counter(&self) -> Option<Counter> {
+        match self {
+            Notice::Addresses(_) => Some(Counter::AddrListErr),
+            Notice::Interval { .. } | Notice::OldChecksum => None,
+        }
+    }
+
+    /// Number below 32 for the rate limit of one line for each kind; distinct from those of [`Rejected`].
+    pub fn kind(&self) -> u8 {
+        match self {
+            Notice::Interval { .. } => 16,
+            Notice::OldChecksum => 17,
+            Notice::Addresses(AddressNotice::Count { .. }) => 18,
+            Notice::Addresses(AddressNotice::Missing { .. }) => 19,
+        }
+    }
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Notice::Interval { ours, theirs } => write!(
+                f,
+                "advertisement interval mismatch ours = {ours} centi-sec rcv'd={theirs} centi-sec"
+            ),
+            Notice::OldChecksum => f.write_str("Setting unicast VRRPv3 checksum to old version"),
+            Notice::Addresses(AddressNotice::Count { expected, received }) => {
+                write!(f, "expected {expected} VIPs but received {received}")
+            }
+            Notice::Addresses(AddressNotice::Missing { vrid, source, address }) => write!(
+                f,
+                "ip address associated with VRID {vrid} not present in advert from {source}: {address}"
+            ),
+        }
+    }
+}
+
+/// Why an advert has no effect on the election. In the order of the checks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rejected {
+    /// An authentication header although the instance does not use it.
+    UnexpectedAh {
+        /// Sender.
+        source: IpAddr,
+    },
+    /// Length does not follow from version and count.
+    Length {
+        /// Sender.
+        source: IpAddr,
+        /// Bytes received.
+        received: usize,
+        /// Bytes expected.
+        expected: usize,
+    },
+    /// Multicast: crossed a router.
+    HopLimit {
+        /// Sender.
+        source: IpAddr,
+        /// TTL or hop limit on arrival.
+        received: u8,
+    },
+    /// Another version than ours.
+    Version {
+        /// Sender.
+        source: IpAddr,
+        /// Theirs.
+        received: u8,
+        /// Ours.
+        expected: u8,
+    },
+    /// v2: no such authentication type.
+    UnknownAuthType {
+        /// Sender.
+        source: IpAddr,
+        /// Theirs.
+        received: u8,
+    },
+    /// v2: another authentication type than ours.
+    AuthType {
+        /// Sender.
+        source: IpAddr,
+        /// Theirs.
+        received: u8,
+        /// Ours.
+        expected: u8,
+    },
+    /// v2: wrong password.
+    Password {
+        /// Sender.
+        source: IpAddr,
+    },
+    /// v2: another interval than ours; both in seconds.
+    Interval {
+        /// Sender.
+        source: IpAddr,
+        /// Ours.
+        ours: u64,
+        /// Theirs.
+        received: u16,
+    },
+    /// Not an advert.
+    PacketType {
+        /// Sender.
+        source: IpAddr,
+        /// Theirs.
+        received: u8,
+    },
+    /// The IPv4 header claims another length than was received.
+    ClaimedLength {
+        /// Sender.
+        source: IpAddr,
+        /// Bytes the header claims.
+        claimed: u16,
+        /// Bytes received.
+        received: usize,
+    },
+    /// Wrong checksum.
+    Checksum {
+        /// Sender.
+        source: IpAddr,
+        /// Version, 2 or 3.
+        version: u8,
+    },
+    /// Multicast to a unicast instance or the reverse.
+    Destination {
+        /// Sender.
+        source: IpAddr,
+        /// The instance uses multicast.
+        multicast_expected: bool,
+    },
+    /// We own the addresses and listen to nobody.
+    Owner {
+        /// Sender.
+        source: IpAddr,
+    },
+    /// Not from a configured peer.
+    NotAPeer {
+        /// Sender.
+        source: IpAddr,
+    },
+    /// Outside the peer's range of TTL or hop limit.
+    PeerHopLimit {
+        /// Sender.
+        source: IpAddr,
+        /// On arrival.
+        received: u8,
+        /// Smallest allowed.
+        min: u8,
+        /// Largest allowed.
+        max: u8,
+    },
+}
+
+impl Rejected {
+    /// What it counts as.
+    pub fn counter(&self) -> Option<Counter> {
+        match self {
+            Rejected::UnexpectedAh { .. } | Rejected::AuthType { .. } => {
+                Some(Counter::AuthtypeMismatch)
+            }
+            Rejected::Length { .. } | Rejected::ClaimedLength { .. } => Some(Counter::PacketLenErr),
+            Rejected::HopLimit { .. } | Rejected::PeerHopLimit { .. } => Some(Counter::IpTtlErr),
+            Rejected::Version { .. } => Some(Counter::VersErr),
+            Rejected::UnknownAuthType { .. } => Some(Counter::InvalidAuthtype),
+            Rejected::Password { .. } => Some(Counter::AuthFailure),
+            Rejected::PacketType { .. } => Some(Counter::InvalidTypeRcvd),
+            Rejected::Checksum { .. } => Some(Counter::ChkErr),
+            Rejected::Destination { .. } => Some(Counter::AddrListErr),
+            Rejected::Interval { .. } | Rejected::Owner { .. } | Rejected::NotAPeer { .. } => None,
+        }
+    }
+
+    /// Number below 16 for the rate limit of one line for each kind.
+    pub fn kind(&self) -> u8 {
+        match self {
+            Rejected::UnexpectedAh { .. } => 0,
+            Rejected::Length { .. } => 1,
+            Rejected::HopLimit { .. } => 2,
+            Rejected::Version { .. } => 3,
+            Rejected::UnknownAuthType { .. } => 4,
+            Rejected::AuthType { .. } => 5,
+            Rejected::Password { .. } => 6,
+            Rejected::Interval { .. } => 7,
+            Rejected::PacketType { .. } => 8,
+            Rejected::ClaimedLength { .. } => 9,
+            Rejected::Checksum { .. } => 10,
+            Rejected::Destination { .. } => 11,
+            Rejected::Owner { .. } => 12,
+            Rejected::NotAPeer { .. } => 13,
+            Rejected::PeerHopLimit { .. } => 14,
+        }
+    }
+
+    /// Whether the packet itself was right, so that it counts as received.
+    pub fn after_receipt(&self) -> bool {
+        matches!(self, Rejected::NotAPeer { .. } | Rejected::PeerHopLimit { .. })
+    }
+}
+
+impl fmt::Display for Rejected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Rejected::UnexpectedAh { source } => {
+                write!(f, "Received AH header but auth type not AH from {source}")
+            }
+            Rejected::Length { source, received, expected } => {
+                let how = if received > expected { "long" } else { "short" };
+                write!(
+                    f,
+                    "vrrp packet from {source} too {how}, length {received} and expect {expected}"
+                )
+            }
+            Rejected::HopLimit { source, received } => {
+                write!(f, "invalid TTL/HL from {source}. Received {received} and expect 255")
+            }
+            Rejected::Version { source, received, expected } => write!(
+                f,
+                "wrong VRRP version from {source}. Received {received} and expect {expected}"
+            ),
+            Rejected::UnknownAuthType { source, received } => {
+                write!(f, "Invalid auth type from {source}: {received}")
+            }
+            Rejected::AuthType { source, received, expected } => {
+                write!(f, "received a {received} auth from {source}, expecting {expected}!")
+            }
+            Rejected::Password { source } => {
+                write!(f, "received an invalid passwd from {source}!")
+            }
+            Rejected::Interval { source, ours, received } => write!(
+                f,
+                "advertisement interval mismatch with {source} mine={ours} sec rcv'd={received} sec"
+            ),
+            Rejected::PacketType { source, received } => {
+                write!(f, "Invalid packet type from {source}. {received} and expect 1")
+            }
+            Rejected::ClaimedLength { source, claimed, received } => write!(
+                f,
+                "ip_tot_len mismatch against received length from {source}. {claimed} and received {received}"
+            ),
+            Rejected::Checksum { source, version } => {
+                write!(f, "Invalid VRRPv{version} checksum from {source}")
+            }
+            Rejected::Destination { source, multicast_expected } => {
+                let (ours, theirs) =
+                    if multicast_expected { ("multi", "uni") } else { ("uni", "multi") };
+                write!(
+                    f,
+                    "Expected {ours}cast packet but received {theirs}cast packet from {source}"
+                )
+            }
+            Rejected::Owner { source } => {
+                write!(f, "Dropping packet(s) from {source} since we are address owner")
+            }
+            Rejected::NotAPeer { source } => {
+                write!(f, "unicast source address {source} not a unicast peer")
+            }
+            Rejected::PeerHopLimit { source, received, min, max } => {
+                write!(f, "TTL/HL {received} from {source} not in range [{min}, {max}]")
+            }
+        }
+    }
+}
