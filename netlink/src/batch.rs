@@ -142,7 +142,7 @@ mod tests {
         assert_eq!(bytes, batch.writer.as_bytes());
         assert_eq!(
             batch.pieces(1).count(),
-            901,
+            900,
             "refused requests ride along with their neighbour"
         );
     }

@@ -1,6 +1,8 @@
 //! The sockets against a real kernel, each test in a network namespace of its own thread. The
 //! judge is `ip`, which shares no code with this crate.
 
+#![allow(clippy::unwrap_used)]
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::process::Command;
 use std::time::{Duration, Instant};
