@@ -1,1 +1,12 @@
 //! Health checkers and virtual servers.
+//!
+//! So far: the keywords of the LVS side of the configuration, and every check on them that needs no
+//! kernel. Nothing acts on the values yet.
+
+mod draft;
+mod keywords;
+mod script;
+mod validation;
+
+pub use draft::Draft;
+pub use keywords::{GLOBAL, ROOT};

@@ -5,6 +5,7 @@ mod command;
 mod diagnostic;
 mod keyword;
 pub mod number;
+mod processors;
 mod suggest;
 pub mod text;
 mod tree;

@@ -1,0 +1,221 @@
+//! The keyword tables: `bfd_instance`, and what `global_defs` says about BFD.
+
+use std::net::IpAddr;
+
+use config::{Args, Class, Context, Keyword, Line, Row, Span, Table, address, check};
+
+use crate::Draft;
+
+/// Longest name of an instance, in bytes.
+const NAME_MAX: usize = 31;
+/// Longest interval, in milliseconds.
+const INTERVAL_MAX: u64 = 4_294_967;
+/// An interval above this makes little sense, in milliseconds.
+const INTERVAL_SENSIBLE: u64 = 10_000;
+/// What `max_hops` -1 stands for.
+const ANY_HOPS: u8 = 255;
+
+/// What the checks need to remember of an instance.
+pub(crate) struct Instance {
+    pub(crate) name: String,
+    pub(crate) span: Span,
+    pub(crate) neighbor: Option<IpAddr>,
+    pub(crate) source: Option<IpAddr>,
+    pub(crate) multihop: bool,
+    ttl: Option<u8>,
+    max_hops: u8,
+    rejected: bool,
+}
+
+/// Top-level keywords of BFD.
+pub static ROOT: Table<Draft> = Table::new(&[Row::new(
+    Keyword::new("bfd_instance", Args::Word { max: NAME_MAX }, "A BFD session with a neighbour")
+        .required()
+        .block(&[&INSTANCE])
+        .not_yet(),
+    instance,
+)]);
+
+/// Keywords of `global_defs`.
+pub static GLOBAL: Table<Draft> = Table::new(&[
+    global(
+        Keyword::new("bfd_process_name", Args::Word { max: 15 }, "Name of the BFD process")
+            .required()
+            .not_yet(),
+    ),
+    global(
+        Keyword::new("bfd_priority", Args::lenient(-20, 19), "Nice value of the BFD process")
+            .expected()
+            .or("0")
+            .not_yet(),
+    ),
+    global(Keyword::new("bfd_no_swap", Args::Flag, "Lock the BFD process's memory").not_yet()),
+    global(
+        Keyword::new("bfd_rt_priority", Args::lenient(1, 99), "Realtime priority (SCHED_RR)")
+            .expected()
+            .not_yet(),
+    ),
+    global(rttime("bfd_rlimit_rttime").not_yet()),
+    global(rttime("bfd_rlimit_rtime").alias("bfd_rlimit_rttime", false)),
+    Row::new(
+        Keyword::new("bfd_cpu_affinity", Args::Free("CPU …"), "Processors to run on")
+            .expected()
+            .not_yet(),
+        |_, line, ctx| {
+            line.processors(ctx);
+        },
+    ),
+]);
+
+static INSTANCE: Table<Instance> = Table::new(&[
+    neighbor("neighbor_ip"),
+    neighbor("neighbour_ip"),
+    Row::new(
+        Keyword::new("source_ip", Args::Free("ADDRESS"), "Our address").required(),
+        |instance, line, ctx| {
+            let word = line.word(ctx);
+            let ip = word.and_then(|word| address::ip_cut(word, ctx, "source_ip"));
+            instance.source = ip.or(instance.source);
+        },
+    ),
+    interval("min_rx", 1, "10", "Shortest interval at which we can receive"),
+    interval("min_tx", 1, "10", "Interval of our packets while the session is up"),
+    interval("idle_tx", 1000, "1000", "Interval of our packets while the session is not up"),
+    Row::new(
+        Keyword::new("multiplier", Args::int(1, 255), "Packets missed before the session is down")
+            .required()
+            .or("5"),
+        check,
+    ),
+    Row::new(Keyword::new("passive", Args::Flag, "Never send first"), check),
+    ttl("ttl"),
+    ttl("hoplimit"),
+    Row::new(
+        Keyword::new("max_hops", Args::int(-1, 255), "Hops a packet may have made; -1: any")
+            .required()
+            .or("0"),
+        |instance, line, ctx| {
+            let hops = line.int(ctx).map(|hops| u8::try_from(hops).unwrap_or(ANY_HOPS));
+            instance.max_hops = hops.unwrap_or(instance.max_hops);
+        },
+    ),
+    Row::new(
+        Keyword::new("multihop", Args::Bool, "The neighbour is not on a common link").or("false"),
+        |instance, line, ctx| {
+            instance.multihop = line.boolean(ctx).unwrap_or(instance.multihop);
+        },
+    ),
+    Row::new(
+        Keyword::new("weight", Args::lenient(-253, 253), "Default weight of trackers, [reverse]")
+            .required()
+            .or("0"),
+        weight,
+    ),
+    Row::new(Keyword::new("vrrp", Args::Flag, "VRRP may follow it"), check),
+    Row::new(Keyword::new("checker", Args::Flag, "Health checkers may follow it"), check),
+]);
+
+const fn global(keyword: Keyword) -> Row<Draft> {
+    Row::new(keyword, check)
+}
+
+const fn rttime(name: &'static str) -> Keyword {
+    Keyword::new(name, Args::lenient(1, u32::MAX as i64), "Limit of realtime processor time")
+        .required()
+        .unit("µs")
+        .or("10000")
+}
+
+const fn neighbor(name: &'static str) -> Row<Instance> {
+    let keyword = Keyword::new(name, Args::Free("ADDRESS"), "The neighbour's address");
+    Row::new(keyword.required(), |instance, line, ctx| {
+        let Some(word) = line.word(ctx) else { return };
+        let ip = address::ip_cut(word, ctx, line.name());
+        instance.rejected |= ip.is_none();
+        instance.neighbor = ip.or(instance.neighbor);
+    })
+}
+
+const fn interval(
+    name: &'static str,
+    min: u64,
+    default: &'static str,
+    doc: &'static str,
+) -> Row<Instance> {
+    let args = Args::Decimal { digits: 3, min: min * 1000, max: INTERVAL_MAX * 1000 };
+    Row::new(Keyword::new(name, args, doc).required().unit("ms").or(default), |_, line, ctx| {
+        if line.decimal(ctx).is_some_and(|interval| interval > INTERVAL_SENSIBLE * 1000) {
+            let message = format!("{}: above {INTERVAL_SENSIBLE} ms", line.name());
+            ctx.log(Some(line.span), message);
+        }
+    })
+}
+
+const fn ttl(name: &'static str) -> Row<Instance> {
+    let keyword = Keyword::new(name, Args::int(1, 255), "TTL or hop limit of our packets");
+    Row::new(keyword.required().or("255, IPv6: 64"), |instance, line, ctx| {
+        let ttl = line.int(ctx).and_then(|ttl| u8::try_from(ttl).ok());
+        instance.ttl = ttl.or(instance.ttl);
+    })
+}
+
+fn weight(_: &mut Instance, line: &Line, ctx: &mut Context<'_>) {
+    line.int(ctx);
+    if let Some(option) = line.words.get(1).filter(|word| word.text != "reverse") {
+        let message = format!("weight: unknown option '{}'; ignored", option.text);
+        ctx.report(Class::General, option.span, message);
+    }
+}
+
+fn instance(draft: &mut Draft, line: &Line, ctx: &mut Context<'_>) {
+    let Some(name) = line.word(ctx) else { return };
+    if !draft.names.insert(name.text.clone()) {
+        let message = format!("bfd_instance {}: already configured; ignored", name.text);
+        ctx.report(Class::General, name.span, message);
+        return;
+    }
+    let mut instance = Instance {
+        name: name.text.clone(),
+        span: line.span,
+        neighbor: None,
+        source: None,
+        multihop: false,
+        ttl: None,
+        max_hops: 0,
+        rejected: false,
+    };
+    for line in line.lines() {
+        INSTANCE.apply(&mut instance, line, ctx);
+        if instance.rejected {
+            // Nothing else in the block counts.
+            return;
+        }
+    }
+    if instance.finish(ctx) {
+        draft.instances.push(instance);
+    }
+}
+
+impl Instance {
+    /// Checks the instance as a whole; false when it is not used.
+    fn finish(&self, ctx: &mut Context<'_>) -> bool {
+        let problem = match (self.neighbor, self.source) {
+            (None, _) => "no neighbor_ip",
+            (Some(neighbor), Some(source)) if neighbor.is_ipv6() != source.is_ipv6() => {
+                "source_ip and neighbor_ip are not of one family"
+            }
+            (Some(neighbor), _) => {
+                let ttl = self.ttl.unwrap_or(if neighbor.is_ipv6() { 64 } else { 255 });
+                if self.max_hops > ttl {
+                    let message =
+                        format!("bfd_instance {}: max_hops exceeds ttl; lowered", self.name);
+                    ctx.report(Class::General, self.span, message);
+                }
+                return true;
+            }
+        };
+        let message = format!("bfd_instance {}: {problem}; ignored", self.name);
+        ctx.report(Class::General, self.span, message);
+        false
+    }
+}
