@@ -1,0 +1,216 @@
+//! All virtual routers of the daemon, their sync groups and trackers, as one deterministic machine.
+//!
+//! Every method takes the time and what happened, changes the state and appends [`Action`]s. No
+//! socket is opened, no clock read, so the same code runs in the daemon and in the simulation.
+//!
+//! # Files
+//!
+//! - [`transition`]: the one place that writes an instance's state; the table of transitions.
+//! - [`election`]: adverts and deadlines (RFC 9568 §6.4).
+//! - [`group`]: sync groups, whose members move together.
+//! - [`tracking`]: interfaces, scripts and files that decide about FAULT and priority.
+//! - [`reload`]: a new configuration over a running one.
+//!
+//! # Deadlines
+//!
+//! Each instance has one entry in a heap, at or before the moment it is next due. An advert that
+//! pushes a master-down deadline back only writes the field; the entry is corrected when it
+//! surfaces. So a received advert costs no heap operation and no system call.
+
+mod election;
+mod group;
+mod reload;
+mod tracking;
+mod transition;
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use scheduler::Time;
+
+use crate::action::{Action, NotifyEvent, Subject};
+use crate::config::{Globals, Settings};
+use crate::instance::Instance;
+use crate::state::{Faults, State};
+
+pub use election::Heard;
+pub use group::Group;
+pub(crate) use reload::Changed;
+pub use tracking::{Status, Tracker, TrackerKind};
+
+/// The protocol's whole state.
+pub struct Router {
+    globals: Globals,
+    instances: Vec<Instance>,
+    groups: Vec<Group>,
+    trackers: Vec<Tracker>,
+    heap: BinaryHeap<Reverse<(Time, usize)>>,
+    started: bool,
+    /// End of the startup delay, while it runs.
+    delayed_until: Option<Time>,
+}
+
+impl Router {
+    /// A router that has not started; trackers have no status yet except that interfaces are down
+    /// until [`Router::set_tracker`] says otherwise.
+    pub fn new(settings: Settings) -> Self {
+        let instances: Vec<Instance> =
+            settings.instances.into_iter().map(|s| Instance::new(Rc::new(s))).collect();
+        let mut router = Router {
+            globals: settings.globals,
+            instances,
+            groups: settings.groups.into_iter().map(Group::new).collect(),
+            trackers: Vec::new(),
+            heap: BinaryHeap::new(),
+            started: false,
+            delayed_until: None,
+        };
+        router.link_groups();
+        router.build_trackers();
+        router
+    }
+
+    /// Values of `global_defs`.
+    pub fn globals(&self) -> &Globals {
+        &self.globals
+    }
+
+    /// The instances, in file order.
+    pub fn instances(&self) -> &[Instance] {
+        &self.instances
+    }
+
+    /// One instance, for its counters and what was learnt about it.
+    pub fn instance_mut(&mut self, instance: usize) -> &mut Instance {
+        &mut self.instances[instance]
+    }
+
+    /// The sync groups, in file order.
+    pub fn groups(&self) -> &[Group] {
+        &self.groups
+    }
+
+    /// The trackers.
+    pub fn trackers(&self) -> &[Tracker] {
+        &self.trackers
+    }
+
+    /// Whether received adverts are to be discarded because of the startup delay.
+    pub fn is_delayed(&self) -> bool {
+        self.delayed_until.is_some()
+    }
+
+    /// The earliest moment at which [`Router::expire`] has something to do.
+    pub fn next_deadline(&self) -> Time {
+        let heap = self.heap.peek().map_or(Time::NEVER, |Reverse((at, _))| *at);
+        heap.min(self.delayed_until.unwrap_or(Time::NEVER))
+    }
+
+    /// Leaves INIT: each instance becomes BACKUP or FAULT (spec vrrp-behaviour §4.1). Source
+    /// addresses and the status of interfaces and files must be known by now.
+    pub fn start(&mut self, now: Time, out: &mut Vec<Action>) {
+        self.started = true;
+        let delay = self.globals.startup_delay;
+        if delay > Duration::ZERO {
+            self.delayed_until = Some(now + delay);
+            log(out, format!("Delaying startup for {} seconds", delay.as_secs_f64()));
+        }
+        for i in 0..self.instances.len() {
+            self.log_start_faults(i, out);
+        }
+        self.start_groups(out);
+        for i in 0..self.instances.len() {
+            self.start_instance(now, i, out);
+        }
+    }
+
+    /// Runs everything due at `now`.
+    pub fn expire(&mut self, now: Time, out: &mut Vec<Action>) {
+        if self.delayed_until.is_some_and(|end| end <= now) {
+            self.delayed_until = None;
+            log(out, "Delayed start completed".into());
+        }
+        while let Some(&Reverse((at, i))) = self.heap.peek() {
+            if at > now {
+                break;
+            }
+            self.heap.pop();
+            if self.instances[i].armed != at {
+                continue; // The instance was armed for an earlier moment meanwhile.
+            }
+            self.instances[i].armed = Time::NEVER;
+            self.due(now, i, out);
+            self.arm(i);
+        }
+    }
+
+    /// Releases mastership and tells everyone (spec vrrp-behaviour §10.2). With `keep_addresses`
+    /// (`--dont-release-vrrp`) neither adverts nor removals are asked for.
+    pub fn shutdown(&mut self, now: Time, keep_addresses: bool, out: &mut Vec<Action>) {
+        for i in 0..self.instances.len() {
+            if self.instances[i].state == State::Master && !keep_addresses {
+                self.release(i, out);
+            }
+            let inst = &mut self.instances[i];
+            inst.state = State::Init;
+            inst.last_transition = now;
+            inst.deadline = Time::NEVER;
+            inst.announce_at = Time::NEVER;
+            inst.refresh_at = Time::NEVER;
+        }
+        self.started = false;
+        self.heap.clear();
+        for i in 0..self.instances.len() {
+            self.notify(i, NotifyEvent::Stop, out);
+        }
+        for g in 0..self.groups.len() {
+            notify_group(g, NotifyEvent::Stop, out);
+        }
+    }
+
+    /// Sets or clears a reason for FAULT that is no tracker.
+    pub fn set_fault(
+        &mut self,
+        now: Time,
+        instance: usize,
+        reason: Faults,
+        present: bool,
+        out: &mut Vec<Action>,
+    ) {
+        if self.instances[instance].faults.set(reason, present) && self.started {
+            self.settle(now, instance, out);
+        }
+    }
+
+    /// Puts the instance's entry into the heap if it is due before the entry already there.
+    fn arm(&mut self, i: usize) {
+        let inst = &mut self.instances[i];
+        let due = inst.next_due();
+        if due < inst.armed {
+            inst.armed = due;
+            self.heap.push(Reverse((due, i)));
+        }
+    }
+
+    fn notify(&self, i: usize, event: NotifyEvent, out: &mut Vec<Action>) {
+        out.push(Action::Notify {
+            subject: Subject::Instance(i),
+            event,
+            priority: self.instances[i].effective,
+        });
+    }
+}
+
+fn notify_group(group: usize, event: NotifyEvent, out: &mut Vec<Action>) {
+    out.push(Action::Notify { subject: Subject::Group(group), event, priority: 0 });
+}
+
+fn log(out: &mut Vec<Action>, text: String) {
+    out.push(Action::Log { detail: false, text });
+}
+
+fn log_detail(out: &mut Vec<Action>, text: String) {
+    out.push(Action::Log { detail: true, text });
+}

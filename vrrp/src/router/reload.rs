@@ -1,0 +1,219 @@
+//! A new configuration over a running one: what did not change is not touched.
+//!
+//! Instances are matched by VRID, family, interface and kind of addressing, not by name (spec
+//! vrrp-behaviour §10.1). An instance whose settings are equal keeps its deadlines to the
+//! nanosecond and causes no action at all.
+//!
+//! A reload has two halves because actions name instances by position: [`Router::retire`] releases
+//! what the new configuration lacks, by old positions; then [`Router::adopt`] takes the new
+//! settings over and speaks in new positions.
+
+use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::net::IpAddr;
+use std::rc::Rc;
+
+use scheduler::Time;
+
+use super::{Group, Router};
+use crate::action::{Action, NotifyEvent};
+use crate::config::{Family, GroupSettings, InstanceSettings, Settings, Version};
+use crate::instance::{Instance, OWNER};
+use crate::state::{Faults, State};
+
+/// What makes two instances the same virtual router.
+type Identity = (u8, Family, Option<String>, bool, Option<IpAddr>);
+
+fn identity(s: &InstanceSettings) -> Identity {
+    let unicast = !s.peers.is_empty();
+    let address = if unicast { s.source } else { Some(s.group_address) };
+    (s.vrid, s.family, s.interface.clone(), unicast, address)
+}
+
+impl Router {
+    /// Releases the instances that `new` does not have any more and tells about them.
+    pub fn retire(&mut self, new: &Settings, out: &mut Vec<Action>) {
+        let kept: HashSet<Identity> = new.instances.iter().map(identity).collect();
+        for i in 0..self.instances.len() {
+            if kept.contains(&identity(&self.instances[i].settings)) {
+                continue;
+            }
+            if self.instances[i].state == State::Master {
+                self.release(i, out);
+            }
+            let event = if self.instances[i].settings.notify.report_deleted {
+                NotifyEvent::Deleted
+            } else {
+                NotifyEvent::Fault
+            };
+            self.notify(i, event, out);
+        }
+    }
+
+    /// Takes over `new`. Returns for each instance its old position; `None`: it is new. Sources and
+    /// the status of new trackers must then be told before [`Router::resume`].
+    pub fn adopt(&mut self, new: Settings) -> Vec<Option<usize>> {
+        let mut old: HashMap<Identity, usize> = HashMap::new();
+        for (i, inst) in self.instances.iter().enumerate() {
+            old.insert(identity(&inst.settings), i);
+        }
+        let mut before: Vec<Option<Instance>> =
+            std::mem::take(&mut self.instances).into_iter().map(Some).collect();
+        let mut map = Vec::with_capacity(new.instances.len());
+        for settings in new.instances {
+            let from = old.remove(&identity(&settings));
+            let kept = from.and_then(|i| before[i].take());
+            self.instances.push(match kept {
+                Some(inst) => inst.with_settings(settings),
+                None => Instance::new(Rc::new(settings)),
+            });
+            map.push(from);
+        }
+        self.globals = new.globals;
+        self.adopt_groups(new.groups);
+        self.adopt_trackers();
+        self.heap = BinaryHeap::with_capacity(self.instances.len());
+        map
+    }
+
+    fn adopt_groups(&mut self, new: Vec<GroupSettings>) {
+        let mut states: HashMap<String, State> =
+            self.groups.drain(..).map(|g| (g.settings.name.clone(), g.state)).collect();
+        self.groups = new.into_iter().map(Group::new).collect();
+        for inst in &mut self.instances {
+            inst.group = None;
+        }
+        self.link_groups();
+        for group in &mut self.groups {
+            let members = &group.settings.members;
+            let all = |s: State| members.iter().all(|&m| self.instances[m].state == s);
+            group.state = match states.remove(&group.settings.name) {
+                Some(state) => state,
+                None if all(State::Master) => State::Master,
+                None if members.iter().all(|&m| self.instances[m].state == State::Init) => {
+                    State::Init
+                }
+                None => State::Backup,
+            };
+        }
+    }
+
+    /// Rebuilds the trackers, carrying over what is known of those that stay.
+    fn adopt_trackers(&mut self) {
+        let mut known = HashMap::new();
+        for tracker in self.trackers.drain(..) {
+            known.insert((tracker.kind, tracker.name), tracker.status);
+        }
+        self.build_trackers();
+        for tracker in &mut self.trackers {
+            if let Some(status) = known.remove(&(tracker.kind, tracker.name.clone())) {
+                tracker.status = status;
+            }
+        }
+        self.recount();
+    }
+
+    /// Second half of a reload: matched instances react to what changed for them, new ones start.
+    /// `map` is what [`Router::adopt`] returned.
+    pub fn resume(&mut self, now: Time, map: &[Option<usize>], out: &mut Vec<Action>) {
+        for i in 0..self.instances.len() {
+            if map.get(i).copied().flatten().is_none() {
+                self.log_start_faults(i, out);
+            }
+        }
+        self.start_groups(out);
+        for i in 0..self.instances.len() {
+            if self.instances[i].state == State::Init {
+                self.start_instance(now, i, out);
+            } else {
+                self.resume_instance(now, i, out);
+            }
+        }
+        self.resume_groups(now, out);
+        for i in 0..self.instances.len() {
+            self.instances[i].armed = Time::NEVER;
+            self.arm(i);
+        }
+    }
+
+    fn resume_instance(&mut self, now: Time, i: usize, out: &mut Vec<Action>) {
+        self.settle(now, i, out);
+        let inst = &mut self.instances[i];
+        let Some(changed) = inst.changed.take() else { return };
+        if changed.timing && inst.state == State::Backup {
+            inst.deadline = now + inst.master_down_interval();
+        }
+        if inst.state != State::Master {
+            return;
+        }
+        if changed.addresses {
+            out.push(Action::RefreshAddresses { instance: i });
+            out.push(Action::Announce { instance: i, rounds: inst.settings.garp.repeat });
+            if !inst.settings.garp.delay.is_zero() {
+                inst.announce_at = now + inst.settings.garp.delay;
+                inst.announce_again = inst.settings.garp.repeat;
+            }
+        }
+        if changed.advert {
+            self.advert(now, i, out);
+        }
+    }
+
+    /// A member that begins in FAULT takes its running group with it.
+    fn resume_groups(&mut self, now: Time, out: &mut Vec<Action>) {
+        for g in 0..self.groups.len() {
+            if self.groups[g].state == State::Fault {
+                continue;
+            }
+            let fault = |m: &&usize| {
+                self.instances[**m].is_faulty() && self.instances[**m].state == State::Fault
+            };
+            if let Some(&m) = self.members(g).members.iter().find(fault) {
+                self.sync_group(now, m, out);
+            }
+        }
+    }
+}
+
+/// What a reload changed for an instance that stays.
+#[derive(Clone, Copy)]
+pub(crate) struct Changed {
+    /// The addresses it holds.
+    addresses: bool,
+    /// Something its adverts carry.
+    advert: bool,
+    /// Something the master-down interval is made of.
+    timing: bool,
+}
+
+impl Instance {
+    /// The same virtual router under new settings; equal settings change nothing.
+    fn with_settings(mut self, new: InstanceSettings) -> Self {
+        if *self.settings == new {
+            return self;
+        }
+        let old = Rc::clone(&self.settings);
+        self.settings = Rc::new(new);
+        let new = &self.settings;
+        let timing = old.advert_interval != new.advert_interval
+            || old.version != new.version
+            || old.down_timer_adverts != new.down_timer_adverts
+            || old.priority != new.priority;
+        let addresses = old.addresses != new.addresses || old.excluded != new.excluded;
+        let advert = timing
+            || old.addresses != new.addresses
+            || old.password != new.password
+            || old.peers != new.peers;
+        self.changed = Some(Changed { addresses, advert, timing });
+        if timing && (self.state == State::Master || new.version == Version::V2) {
+            self.master_interval = new.advert_interval;
+        }
+        if old.priority != new.priority && new.priority == OWNER {
+            self.effective = OWNER;
+        }
+        self.faults.set(Faults::CONFIG, self.settings.config_fault.is_some());
+        if self.settings.source.is_some() {
+            self.source = self.settings.source;
+        }
+        self
+    }
+}

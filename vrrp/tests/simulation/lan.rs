@@ -1,0 +1,521 @@
+//! The virtual LAN: routers, a queue of things to come, and links that misbehave.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap, VecDeque};
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use scheduler::Time;
+use vrrp::action::{Action, NotifyEvent, Subject};
+use vrrp::config::{Family, Settings};
+use vrrp::packet::{
+    AddressSet, AdvertSpec, ChecksumForm, ChecksumPolicy, Expect, Packet, Template, validate,
+};
+use vrrp::router::{Heard, Router, Status, TrackerKind};
+use vrrp::state::State;
+
+use crate::random::Random;
+
+/// How the network misbehaves.
+#[derive(Clone, Copy)]
+pub struct Weather {
+    pub loss_percent: u64,
+    pub duplicate_percent: u64,
+    pub max_delay: Duration,
+}
+
+/// One router of the LAN.
+pub struct Node {
+    pub settings: Settings,
+    pub router: Option<Router>,
+    pub source: IpAddr,
+    pub link: bool,
+    pub script: Status,
+    /// A stopped process: packets wait, nothing runs.
+    pub frozen_until: Option<Time>,
+    inbox: VecDeque<Rc<Frame>>,
+    /// Instances whose addresses the kernel holds.
+    pub holds: BTreeSet<usize>,
+    templates: Vec<Template>,
+    addresses: Vec<AddressSet>,
+    /// When each instance last accepted an advert that was not a resignation.
+    last_accepted: Vec<Time>,
+    resigned: Vec<bool>,
+}
+
+pub struct Frame {
+    from: usize,
+    bytes: Vec<u8>,
+}
+
+enum Happening {
+    Deliver(usize, Rc<Frame>),
+    Step(usize),
+}
+
+/// What the scenario plans: called when its time comes.
+pub type Step = Box<dyn Fn(&mut Lan)>;
+
+pub struct Lan {
+    pub now: Time,
+    pub nodes: Vec<Node>,
+    pub weather: Weather,
+    pub random: Random,
+    /// `reach[a][b]`: what `a` sends arrives at `b`.
+    pub reach: Vec<Vec<bool>>,
+    /// Adverts of this VRID from this router are lost.
+    pub muted: BTreeSet<(usize, u8)>,
+    pub takeovers: u64,
+    pub trace: bool,
+    pub broken: Option<String>,
+    queue: BinaryHeap<Reverse<(Time, u64, usize)>>,
+    happenings: Vec<Option<Happening>>,
+    steps: Vec<Option<Step>>,
+    serial: u64,
+    actions: Vec<Action>,
+}
+
+impl Lan {
+    pub fn new(nodes: Vec<Node>, weather: Weather, random: Random, trace: bool) -> Self {
+        let count = nodes.len();
+        Lan {
+            now: Time::from_nanos(1_000_000_000),
+            nodes,
+            weather,
+            random,
+            reach: vec![vec![true; count]; count],
+            muted: BTreeSet::new(),
+            takeovers: 0,
+            trace,
+            broken: None,
+            queue: BinaryHeap::new(),
+            happenings: Vec::new(),
+            steps: Vec::new(),
+            serial: 0,
+            actions: Vec::new(),
+        }
+    }
+
+    pub fn at(&mut self, when: Time, step: Step) {
+        self.steps.push(Some(step));
+        self.push(when, Happening::Step(self.steps.len() - 1));
+    }
+
+    fn push(&mut self, when: Time, what: Happening) {
+        self.happenings.push(Some(what));
+        self.serial += 1;
+        self.queue.push(Reverse((when, self.serial, self.happenings.len() - 1)));
+    }
+
+    /// Runs until `end`; after each event the invariants that always hold are checked.
+    pub fn run_until(&mut self, end: Time) -> Result<(), String> {
+        loop {
+            let event = self.queue.peek().map_or(Time::NEVER, |Reverse((t, ..))| *t);
+            let (timer, node) = self.next_timer();
+            let next = event.min(timer);
+            if next > end {
+                self.now = end;
+                return Ok(());
+            }
+            self.now = self.now.max(next);
+            // A socket is read before a deadline of the same moment is believed.
+            if event <= timer {
+                let Some(Reverse((_, _, index))) = self.queue.pop() else { continue };
+                match self.happenings[index].take() {
+                    Some(Happening::Deliver(to, frame)) => self.deliver(to, &frame),
+                    Some(Happening::Step(s)) => {
+                        if let Some(step) = self.steps[s].take() {
+                            step(self);
+                        }
+                    }
+                    None => {}
+                }
+            } else {
+                self.run_router(node, |router, now, out| router.expire(now, out));
+            }
+            if let Some(why) = self.broken.take() {
+                return Err(format!("{why} at {:?}", self.now));
+            }
+        }
+    }
+
+    fn next_timer(&self) -> (Time, usize) {
+        self.nodes
+            .iter()
+            .enumerate()
+            .filter_map(|(n, node)| {
+                let deadline = node.router.as_ref()?.next_deadline();
+                Some((node.frozen_until.map_or(deadline, |f| deadline.max(f)), n))
+            })
+            .min()
+            .unwrap_or((Time::NEVER, 0))
+    }
+
+    pub fn note(&self, text: impl FnOnce() -> String) {
+        if self.trace {
+            println!("{:?} {}", self.now, text());
+        }
+    }
+
+    // ----- what scenarios do to routers -----
+
+    /// Starts the router unless it runs.
+    pub fn start(&mut self, n: usize) {
+        if self.nodes[n].router.is_some() {
+            return;
+        }
+        self.note(|| format!("router {n} starts"));
+        let node = &mut self.nodes[n];
+        let mut router = Router::new(node.settings.clone());
+        tell_router(&mut router, node, self.now);
+        node.router = Some(router);
+        node.rebuild();
+        self.run_router(n, |router, now, out| router.start(now, out));
+    }
+
+    /// The machine dies: nothing is sent, its addresses are gone with it.
+    pub fn crash(&mut self, n: usize) {
+        self.note(|| format!("router {n} crashes"));
+        let node = &mut self.nodes[n];
+        node.router = None;
+        node.holds.clear();
+        node.inbox.clear();
+        node.frozen_until = None;
+    }
+
+    pub fn stop(&mut self, n: usize) {
+        self.note(|| format!("router {n} stops"));
+        self.run_router(n, |router, now, out| router.shutdown(now, false, out));
+        self.crash(n);
+    }
+
+    pub fn freeze(&mut self, n: usize, until: Time) {
+        self.note(|| format!("router {n} is frozen until {until:?}"));
+        self.nodes[n].frozen_until = Some(until);
+        self.at(until, Box::new(move |lan| lan.thaw(n, until)));
+    }
+
+    fn thaw(&mut self, n: usize, until: Time) {
+        if self.nodes[n].frozen_until != Some(until) {
+            return;
+        }
+        self.nodes[n].frozen_until = None;
+        while let Some(frame) = self.nodes[n].inbox.pop_front() {
+            self.receive(n, &frame);
+        }
+    }
+
+    pub fn set_link(&mut self, n: usize, up: bool) {
+        self.note(|| format!("router {n} link {}", if up { "up" } else { "down" }));
+        self.nodes[n].link = up;
+        self.set_tracker(
+            n,
+            TrackerKind::Interface,
+            "eth0",
+            if up { Status::Up } else { Status::Down },
+        );
+    }
+
+    pub fn set_script(&mut self, n: usize, status: Status) {
+        self.note(|| format!("router {n} script {status:?}"));
+        self.nodes[n].script = status;
+        self.set_tracker(n, TrackerKind::Script, "check", status);
+    }
+
+    fn set_tracker(&mut self, n: usize, kind: TrackerKind, name: &'static str, status: Status) {
+        self.run_router(n, move |router, now, out| {
+            if let Some(t) = router.tracker(kind, name) {
+                router.set_tracker(now, t, status, out);
+            }
+        });
+    }
+
+    /// SIGHUP. An unchanged configuration must cause no action and move no deadline.
+    pub fn reload(&mut self, n: usize, settings: Settings) {
+        let unchanged = settings == self.nodes[n].settings;
+        self.note(|| {
+            format!("router {n} reloads, {}", if unchanged { "unchanged" } else { "changed" })
+        });
+        self.nodes[n].settings = settings.clone();
+        let Some(mut router) = self.nodes[n].router.take() else { return };
+        let before: Vec<Time> = router.instances().iter().map(|i| i.deadline()).collect();
+        let mut out = Vec::new();
+        router.retire(&settings, &mut out);
+        let map = router.adopt(settings);
+        if out.is_empty() {
+            tell_router(&mut router, &self.nodes[n], self.now);
+            router.resume(self.now, &map, &mut out);
+        }
+        if unchanged {
+            let after: Vec<Time> = router.instances().iter().map(|i| i.deadline()).collect();
+            if !out.is_empty() || before != after {
+                self.broken = Some(format!("router {n}: a reload without change did {out:?}"));
+            }
+        }
+        self.nodes[n].router = Some(router);
+        self.nodes[n].rebuild();
+        self.run_router(n, move |_, _, actions| *actions = out);
+    }
+
+    // ----- packets -----
+
+    fn send(&mut self, from: usize, instance: usize, priority: u8) {
+        let vrid = self.nodes[from].settings.instances[instance].vrid;
+        if !self.nodes[from].link || self.muted.contains(&(from, vrid)) {
+            return;
+        }
+        let template = &mut self.nodes[from].templates[instance];
+        template.set_priority(priority);
+        let frame = Rc::new(Frame { from, bytes: template.bytes().to_vec() });
+        for to in 0..self.nodes.len() {
+            if to == from || !self.reach[from][to] {
+                continue;
+            }
+            let copies = 1 + u64::from(self.random.chance(self.weather.duplicate_percent));
+            for _ in 0..copies {
+                if self.random.chance(self.weather.loss_percent) {
+                    continue;
+                }
+                let delay = self.random.below(self.weather.max_delay.as_nanos() as u64);
+                let when = self.now + Duration::from_nanos(delay + 1);
+                self.push(when, Happening::Deliver(to, Rc::clone(&frame)));
+            }
+        }
+    }
+
+    /// Bytes nobody meant as an advert.
+    pub fn garbage(&mut self, to: usize) {
+        let length = self.random.below(120) as usize;
+        let mut bytes: Vec<u8> = (0..length).map(|_| self.random.next() as u8).collect();
+        if self.random.chance(50) && bytes.len() > 24 {
+            // Near enough to an IPv4 advert to reach the later checks.
+            bytes[0] = 0x45;
+            bytes[8] = 255;
+            bytes[9] = 112;
+            bytes[20] = if self.random.chance(50) { 0x31 } else { 0x21 };
+        }
+        let frame = Rc::new(Frame { from: (to + 1) % self.nodes.len(), bytes });
+        self.push(self.now, Happening::Deliver(to, frame));
+    }
+
+    fn deliver(&mut self, to: usize, frame: &Rc<Frame>) {
+        let node = &mut self.nodes[to];
+        if !node.link || node.router.is_none() {
+            return;
+        }
+        if node.frozen_until.is_some() {
+            if node.inbox.len() < 1000 {
+                node.inbox.push_back(Rc::clone(frame));
+            }
+            return;
+        }
+        self.receive(to, frame);
+    }
+
+    fn receive(&mut self, to: usize, frame: &Frame) {
+        let from = self.nodes[frame.from].source;
+        let node = &mut self.nodes[to];
+        let Some(router) = &node.router else { return };
+        let packet = match from {
+            IpAddr::V4(_) => Packet::ipv4(&frame.bytes),
+            IpAddr::V6(source) => {
+                let group = vrrp::config::Globals::default().mcast_group6;
+                Packet::ipv6(&frame.bytes, source, group, 255)
+            }
+        };
+        let Ok(packet) = packet else { return };
+        let Some(i) = router.instances().iter().position(|x| x.settings.vrid == packet.vrid())
+        else {
+            return;
+        };
+        let settings = Rc::clone(&router.instances()[i].settings);
+        let expect = Expect {
+            version: settings.version,
+            interval: settings.advert_interval,
+            password: settings.password,
+            peers: &[],
+            check_source: false,
+            addresses: &node.addresses[i],
+            skip_addresses_of: None,
+            checksum: ChecksumPolicy::Standard,
+            ignore_adverts: false,
+        };
+        let verdict = validate(&packet, &expect);
+        let Ok(accepted) = verdict.outcome else { return };
+        let heard = Heard {
+            source: accepted.source,
+            priority: accepted.priority,
+            interval: accepted.interval,
+        };
+        if accepted.priority == 0 {
+            node.resigned[i] = true;
+        } else if heard.priority >= router.instances()[i].effective_priority() || settings.nopreempt
+        {
+            node.last_accepted[i] = self.now;
+            node.resigned[i] = false;
+        }
+        self.run_router(to, move |router, now, out| router.advert_received(now, i, &heard, out));
+    }
+
+    // ----- executing actions and watching the invariants -----
+
+    fn run_router(&mut self, n: usize, act: impl FnOnce(&mut Router, Time, &mut Vec<Action>)) {
+        let mut actions = std::mem::take(&mut self.actions);
+        actions.clear();
+        let Some(router) = &mut self.nodes[n].router else { return };
+        let before: Vec<State> = router.instances().iter().map(|i| i.state()).collect();
+        act(router, self.now, &mut actions);
+        let after: Vec<State> = router.instances().iter().map(|i| i.state()).collect();
+        for action in &actions {
+            match action {
+                Action::Advert { instance, priority } => self.send(n, *instance, *priority),
+                Action::Addresses { instance, present } => {
+                    if *present {
+                        self.nodes[n].holds.insert(*instance);
+                    } else {
+                        self.nodes[n].holds.remove(instance);
+                    }
+                }
+                Action::Notify { subject, event, .. } => self.notified(n, *subject, *event),
+                Action::Log { text, .. } => self.note(|| format!("router {n}: {text}")),
+                _ => {}
+            }
+        }
+        self.actions = actions;
+        self.watch(n, &before, &after);
+    }
+
+    fn notified(&mut self, n: usize, subject: Subject, event: NotifyEvent) {
+        if matches!(event, NotifyEvent::Master) && matches!(subject, Subject::Instance(_)) {
+            self.takeovers += 1;
+        }
+        self.note(|| format!("router {n}: notify {subject:?} {event:?}"));
+    }
+
+    fn watch(&mut self, n: usize, before: &[State], after: &[State]) {
+        let node = &self.nodes[n];
+        let Some(router) = &node.router else { return };
+        let mut wrong = None;
+        for (i, inst) in router.instances().iter().enumerate() {
+            if (inst.state() == State::Master) != node.holds.contains(&i) {
+                wrong = Some(format!(
+                    "router {n} instance {i} is {} but holds its addresses or lacks them",
+                    inst.state()
+                ));
+            }
+            if let Some(g) = inst.group()
+                && router.groups()[g]
+                    .settings
+                    .members
+                    .iter()
+                    .any(|&m| router.instances()[m].state() != inst.state())
+            {
+                wrong = Some(format!("router {n}: members of a sync group differ"));
+            }
+            let rose = before.get(i) == Some(&State::Backup) && after[i] == State::Master;
+            let least = inst.settings.advert_interval * u32::from(inst.settings.down_timer_adverts);
+            // A group takes over only when every member heard nothing for long enough.
+            let group = inst.group().map(|g| &router.groups()[g].settings.members);
+            for &m in group.unwrap_or(&vec![i]) {
+                let silence = self.now.since(node.last_accepted[m]);
+                if rose && !inst.is_owner() && !node.resigned[m] && silence < least {
+                    wrong = Some(format!(
+                        "router {n} instance {i} took over after only {silence:?} of silence for {m}"
+                    ));
+                }
+            }
+        }
+        if wrong.is_some() {
+            self.broken = wrong;
+        }
+    }
+
+    /// Masters of the instance with `vrid`, among routers in `members`.
+    pub fn masters(&self, vrid: u8, members: &[usize]) -> Vec<usize> {
+        members
+            .iter()
+            .copied()
+            .filter(|&n| {
+                self.nodes[n].router.as_ref().is_some_and(|r| {
+                    r.instances()
+                        .iter()
+                        .any(|i| i.settings.vrid == vrid && i.state() == State::Master)
+                })
+            })
+            .collect()
+    }
+
+    /// Whether any of `members` could be MASTER of `vrid`.
+    pub fn can_serve(&self, vrid: u8, members: &[usize]) -> bool {
+        members.iter().any(|&n| {
+            self.nodes[n].router.as_ref().is_some_and(|r| {
+                r.instances().iter().any(|i| i.settings.vrid == vrid && i.state() != State::Fault)
+            })
+        })
+    }
+}
+
+fn tell_router(router: &mut Router, node: &Node, now: Time) {
+    for i in 0..router.instances().len() {
+        router.instance_mut(i).source = Some(node.source);
+    }
+    let mut ignored = Vec::new();
+    let link = if node.link { Status::Up } else { Status::Down };
+    for (kind, name, status) in
+        [(TrackerKind::Interface, "eth0", link), (TrackerKind::Script, "check", node.script)]
+    {
+        if let Some(t) = router.tracker(kind, name)
+            && router.trackers()[t].status() != status
+        {
+            router.set_tracker(now, t, status, &mut ignored);
+        }
+    }
+}
+
+impl Node {
+    pub fn new(settings: Settings, source: IpAddr) -> Self {
+        Node {
+            settings,
+            router: None,
+            source,
+            link: true,
+            script: Status::Up,
+            frozen_until: None,
+            inbox: VecDeque::new(),
+            holds: BTreeSet::new(),
+            templates: Vec::new(),
+            addresses: Vec::new(),
+            last_accepted: Vec::new(),
+            resigned: Vec::new(),
+        }
+    }
+
+    /// What is derived from the settings.
+    fn rebuild(&mut self) {
+        let count = self.settings.instances.len();
+        self.last_accepted.resize(count, Time::ZERO);
+        self.resigned.resize(count, false);
+        self.templates.clear();
+        self.addresses.clear();
+        for s in &self.settings.instances {
+            let addresses: Vec<IpAddr> = s.addresses.iter().map(|a| a.ip).collect();
+            let spec = AdvertSpec {
+                version: s.version,
+                vrid: s.vrid,
+                priority: s.priority,
+                interval: s.advert_interval,
+                addresses: &addresses,
+                password: s.password,
+                source: self.source,
+                destination: s.group_address,
+                checksum: ChecksumForm::Destination,
+                id: 1,
+                ttl: 255,
+            };
+            self.templates.push(Template::new(&spec).expect("the scenario's adverts can be built"));
+            let family = if self.source.is_ipv4() { Family::V4 } else { Family::V6 };
+            self.addresses.push(AddressSet::new(family, addresses.iter().copied()));
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! One scenario from one seed: what is built, what goes wrong, and what must hold at the end.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+use scheduler::Time;
+use vrrp::config::{
+    AddressSettings, Family, GarpSettings, Globals, GroupSettings, InstanceSettings,
+    NotifySettings, Settings, Track, UnicastChecksum, Version,
+};
+use vrrp::router::Status;
+
+use crate::lan::{Lan, Node, Weather};
+use crate::random::Random;
+
+pub struct Report {
+    pub takeovers: u64,
+}
+
+/// What all routers of a scenario agree on.
+struct Plan {
+    version: Version,
+    family: Family,
+    interval: Duration,
+    vrids: u8,
+    grouped: bool,
+    owner: bool,
+}
+
+pub fn run(seed: u64, trace: bool) -> Result<Report, String> {
+    let mut random = Random::new(seed);
+    let plan = Plan::new(&mut random);
+    let count = 2 + random.below(6) as usize;
+    let nodes = (0..count)
+        .map(|n| Node::new(settings(&plan, n, &mut random), source(plan.family, n)))
+        .collect();
+    let weather = Weather {
+        loss_percent: random.below(4) * 10,
+        duplicate_percent: random.below(3) * 10,
+        max_delay: plan.interval / 20,
+    };
+    let mut lan = Lan::new(nodes, weather, random, trace);
+    for n in 0..count {
+        let when = lan.now + plan.interval * lan.random.below(3) as u32 / 2;
+        lan.at(when, Box::new(move |lan| lan.start(n)));
+    }
+    let chaos_end = lan.now + plan.interval * 24;
+    for _ in 0..lan.random.below(14) {
+        let when = lan.now + plan.interval * lan.random.below(24 * 8) as u32 / 8;
+        plan_trouble(&mut lan, when, &plan);
+    }
+    lan.run_until(chaos_end)?;
+    let parts = heal(&mut lan);
+    settle(&mut lan, &plan, &parts)?;
+    Ok(Report { takeovers: lan.takeovers })
+}
+
+impl Plan {
+    fn new(random: &mut Random) -> Self {
+        let v6 = random.chance(25);
+        let version = if v6 || random.chance(60) { Version::V3 } else { Version::V2 };
+        let interval = match version {
+            Version::V2 => Duration::from_secs(1),
+            Version::V3 => {
+                [10, 100, 250, 1000].map(Duration::from_millis)[random.below(4) as usize]
+            }
+        };
+        Plan {
+            version,
+            family: if v6 { Family::V6 } else { Family::V4 },
+            interval,
+            vrids: 1 + random.below(3) as u8,
+            grouped: random.chance(50),
+            owner: random.chance(10),
+        }
+    }
+}
+
+fn source(family: Family, n: usize) -> IpAddr {
+    let n = n as u8 + 1;
+    match family {
+        Family::V4 => Ipv4Addr::new(10, 0, 0, n).into(),
+        Family::V6 => Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, n.into()).into(),
+    }
+}
+
+fn settings(plan: &Plan, n: usize, random: &mut Random) -> Settings {
+    let owner = plan.owner && n == 0;
+    // Members of a group share the priority: a group of mixed winners cannot agree.
+    let priority =
+        if owner { 255 } else { [50, 100, 100, 150, 200, 254][random.below(6) as usize] };
+    let nopreempt = !owner && random.chance(20);
+    let delay = !owner && !nopreempt && random.chance(15);
+    let tracked = random.chance(40);
+    let weight = if owner { 0 } else { [0, 0, -60, 40][random.below(4) as usize] };
+    let instances = (1..=plan.vrids)
+        .map(|vrid| InstanceSettings {
+            nopreempt,
+            preempt_delay: if delay { plan.interval * 5 } else { Duration::ZERO },
+            track_scripts: if tracked {
+                vec![Track { name: "check".into(), weight, reverse: false }]
+            } else {
+                Vec::new()
+            },
+            ..instance(plan, vrid, priority)
+        })
+        .collect();
+    let group = GroupSettings {
+        name: "G".into(),
+        members: (0..usize::from(plan.vrids)).collect(),
+        track_interfaces: Vec::new(),
+        track_scripts: Vec::new(),
+        track_files: Vec::new(),
+        track_processes: Vec::new(),
+        track_bfds: Vec::new(),
+        tracking_weight: false,
+        notify: NotifySettings::default(),
+    };
+    Settings {
+        instances,
+        groups: if plan.grouped { vec![group] } else { Vec::new() },
+        ..Settings::default()
+    }
+}
+
+fn instance(plan: &Plan, vrid: u8, priority: u8) -> InstanceSettings {
+    let globals = Globals::default();
+    let v4 = plan.family == Family::V4;
+    InstanceSettings {
+        name: format!("VI_{vrid}"),
+        interface: Some("eth0".into()),
+        vrid,
+        priority,
+        wants_master: priority == 255,
+        state_master_written: priority == 255,
+        version: plan.version,
+        family: plan.family,
+        advert_interval: plan.interval,
+        down_timer_adverts: 3,
+        dont_track_primary: false,
+        strict: false,
+        nopreempt: false,
+        preempt_delay: Duration::ZERO,
+        lower_prio_no_advert: false,
+        higher_prio_send_advert: false,
+        owner_ignore_adverts: false,
+        timer_expired_backup: None,
+        accept: true,
+        skip_check_adv_addr: false,
+        password: (plan.version == Version::V2).then_some(*b"secret\0\0"),
+        source: None,
+        track_source: false,
+        group_address: if v4 { globals.mcast_group4.into() } else { globals.mcast_group6.into() },
+        peers: Vec::new(),
+        unicast_ttl: None,
+        check_unicast_source: false,
+        unicast_checksum: UnicastChecksum::Auto,
+        v3_checksum_as_v2: false,
+        config_fault: None,
+        addresses: vec![address(plan.family, vrid)],
+        excluded: Vec::new(),
+        garp: GarpSettings {
+            delay: Duration::from_secs(5),
+            repeat: 5,
+            refresh: Duration::ZERO,
+            refresh_repeat: 1,
+            lower_prio_delay: Duration::from_secs(5),
+            lower_prio_repeat: 5,
+        },
+        track_interfaces: Vec::new(),
+        track_scripts: Vec::new(),
+        track_files: Vec::new(),
+        track_processes: Vec::new(),
+        track_bfds: Vec::new(),
+        notify: NotifySettings::default(),
+        promote_secondaries: false,
+        kernel_rx_buf_size: 0,
+        debug: 0,
+    }
+}
+
+fn address(family: Family, vrid: u8) -> AddressSettings {
+    let (ip, prefix): (IpAddr, u8) = match family {
+        Family::V4 => (Ipv4Addr::new(10, 0, 1, vrid).into(), 32),
+        Family::V6 => (Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 1, vrid.into()).into(), 128),
+    };
+    AddressSettings {
+        ip,
+        prefix,
+        interface: "eth0".into(),
+        scope: 0,
+        broadcast: None,
+        label: None,
+        peer: None,
+        home: false,
+        dad: false,
+        mngtmpaddr: false,
+        noprefixroute: false,
+        autojoin: false,
+        no_track: false,
+        preferred_lft: None,
+    }
+}
+
+fn plan_trouble(lan: &mut Lan, when: Time, plan: &Plan) {
+    let count = lan.nodes.len() as u64;
+    let n = lan.random.below(count) as usize;
+    let other = lan.random.below(count) as usize;
+    let later = when + plan.interval * (1 + lan.random.below(10) as u32);
+    let dice = lan.random.below(11);
+    let vrid = 1 + lan.random.below(plan.vrids.into()) as u8;
+    let half = lan.random.below(1 << count);
+    match dice {
+        0 => {
+            lan.at(when, Box::new(move |lan| lan.crash(n)));
+            lan.at(later, Box::new(move |lan| lan.start(n)));
+        }
+        1 => {
+            lan.at(when, Box::new(move |lan| lan.stop(n)));
+            lan.at(later, Box::new(move |lan| lan.start(n)));
+        }
+        2 => lan.at(when, Box::new(move |lan| lan.freeze(n, later))),
+        3 => {
+            lan.at(when, Box::new(move |lan| lan.set_link(n, false)));
+            lan.at(later, Box::new(move |lan| lan.set_link(n, true)));
+        }
+        4 => {
+            lan.at(when, Box::new(move |lan| lan.set_script(n, Status::Down)));
+            lan.at(later, Box::new(move |lan| lan.set_script(n, Status::Up)));
+        }
+        5 => lan.at(when, Box::new(move |lan| partition(lan, half))),
+        6 => lan.at(when, Box::new(move |lan| lan.reach[n][other] = false)),
+        7 => lan.at(when, Box::new(move |lan| lan.reload(n, lan.nodes[n].settings.clone()))),
+        8 => lan.at(when, Box::new(move |lan| change_priority(lan, n))),
+        9 => lan.at(when, Box::new(move |lan| drop(lan.muted.insert((n, vrid))))),
+        _ => lan.at(when, Box::new(move |lan| lan.garbage(n))),
+    }
+}
+
+fn partition(lan: &mut Lan, half: u64) {
+    lan.note(|| format!("partition {half:b}"));
+    for (a, row) in lan.reach.iter_mut().enumerate() {
+        for (b, open) in row.iter_mut().enumerate() {
+            *open = (half >> a & 1) == (half >> b & 1);
+        }
+    }
+}
+
+/// An operator edits the priority and reloads.
+fn change_priority(lan: &mut Lan, n: usize) {
+    let mut settings = lan.nodes[n].settings.clone();
+    let priority = 1 + lan.random.below(253) as u8;
+    for inst in &mut settings.instances {
+        if inst.priority != 255 {
+            inst.priority = priority;
+        }
+    }
+    lan.reload(n, settings);
+}
+
+/// Ends all trouble. Usually the network is whole again; sometimes it stays split in two, and then
+/// each part must have its own master.
+fn heal(lan: &mut Lan) -> Vec<Vec<usize>> {
+    lan.weather.loss_percent = 0;
+    lan.muted.clear();
+    let count = lan.nodes.len();
+    let half = if lan.random.chance(20) { lan.random.below(1 << count) } else { 0 };
+    partition(lan, half);
+    for n in 0..count {
+        if lan.nodes[n].frozen_until.is_some() {
+            // It dies instead of waking in the middle of the quiet phase.
+            lan.crash(n);
+        }
+    }
+    let (a, b): (Vec<usize>, Vec<usize>) = (0..count).partition(|n| half >> n & 1 == 0);
+    vec![a, b]
+}
+
+/// After one master-down interval (two where somebody of higher priority still waits for its own)
+/// plus propagation there is exactly one master for each VRID in each part; two may overlap no
+/// longer than an advert needs to arrive and be answered.
+fn settle(lan: &mut Lan, plan: &Plan, parts: &[Vec<usize>]) -> Result<(), String> {
+    // Trouble planned before the end may still end (starts, links up) up to 10 intervals later.
+    lan.run_until(lan.now + plan.interval * 11)?;
+    let slack = lan.weather.max_delay * 2;
+    // Longest master-down interval (priority 1, v2 skew near one second) and one advert.
+    let down = plan.interval * 3 + plan.interval.max(skew_base(plan));
+    lan.run_until(lan.now + down * 2 + plan.interval + slack)?;
+    let end = lan.now + plan.interval * 4;
+    let tick = plan.interval / 40;
+    let mut wrong_since: Option<Time> = None;
+    while lan.now < end {
+        lan.run_until(lan.now + tick)?;
+        match wrong(lan, plan, parts) {
+            None => wrong_since = None,
+            Some(why) => {
+                let since = *wrong_since.get_or_insert(lan.now);
+                if lan.now.since(since) > slack + tick * 2 {
+                    return Err(why);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn skew_base(plan: &Plan) -> Duration {
+    match plan.version {
+        Version::V2 => Duration::from_secs(1),
+        Version::V3 => plan.interval,
+    }
+}
+
+fn wrong(lan: &Lan, plan: &Plan, parts: &[Vec<usize>]) -> Option<String> {
+    for part in parts {
+        for vrid in 1..=plan.vrids {
+            let masters = lan.masters(vrid, part);
+            let expected = usize::from(lan.can_serve(vrid, part));
+            if masters.len() != expected {
+                return Some(format!(
+                    "VRID {vrid} among {part:?}: masters {masters:?}, expected {expected}"
+                ));
+            }
+        }
+    }
+    None
+}
