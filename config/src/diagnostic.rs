@@ -9,6 +9,9 @@ use crate::Span;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Class {
+    /// Said in a configuration test too, without counting: include problems that nobody asked to
+    /// have checked.
+    Note = 0,
     /// The main file is absent or unreadable.
     FileNotFound = 1,
     /// An interface does not exist (the summary made after parsing).
@@ -47,6 +50,7 @@ impl Class {
     /// Exit status of a configuration test whose highest class is this one (spec §12).
     pub const fn exit_status(self) -> i32 {
         match self {
+            Class::Note => 0,
             Class::FileNotFound | Class::BadInterface | Class::Fatal => 4,
             Class::MissingParameter => 2,
             Class::Security => 6,
@@ -66,4 +70,9 @@ pub struct Diagnostic {
     pub message: String,
     /// A sentence under the caret: what the daemon does about it, or "did you mean `x`?".
     pub help: Option<String>,
+}
+
+/// Exit status of a configuration test that found `diagnostics`: the highest class decides.
+pub fn exit_status(diagnostics: &[Diagnostic]) -> i32 {
+    diagnostics.iter().filter_map(|d| d.class).max().map_or(0, Class::exit_status)
 }

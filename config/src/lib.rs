@@ -2,18 +2,38 @@
 pub mod address;
 mod arguments;
 mod command;
+mod definitions;
 mod diagnostic;
+mod dispatch;
+mod effects;
+pub mod files;
+mod include;
 mod keyword;
 pub mod number;
+mod pattern;
+mod place;
 mod processors;
+mod random;
+mod reader;
+pub mod render;
+mod report;
+mod sequence;
+mod sources;
+mod strip;
 mod suggest;
+#[cfg(test)]
+mod testing;
 pub mod text;
+mod tokens;
 mod tree;
 
 pub use arguments::{check, did_you_mean, truth};
 pub use command::{Command, SplitError, arguments as command_arguments};
-pub use diagnostic::{Class, Diagnostic};
+pub use diagnostic::{Class, Diagnostic, exit_status};
+pub use effects::note_effects;
 pub use keyword::{Args, Body, Effect, Grammar, Handler, Keyword, Missing, Row, Table};
+pub use reader::{Fatal, Loaded, Options, Progress, Reader, Source, default_config_id, read};
+pub use sources::{SourceFile, Sources};
 pub use suggest::suggest;
 pub use tree::{Contents, Context, Line, Mode, Word};
 

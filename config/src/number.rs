@@ -77,7 +77,9 @@ pub fn int(
         ctx.report(Class::InvalidNumber, word.span, message);
         return Some(value);
     }
-    if !(min..=max).contains(&value) {
+    // A sign is wrong where no negative number is possible, even in front of 0.
+    let signed = min >= 0 && text.contains('-');
+    if signed || !(min..=max).contains(&value) {
         out_of_range(word, &format!("{min}"), &format!("{max}"), ctx, what);
         return None;
     }
@@ -121,9 +123,10 @@ pub fn decimal(
 /// number.
 fn read_decimal(text: &str, digits: u8) -> Option<(Option<u64>, bool)> {
     let text = text.trim_start_matches([' ', '\t']);
+    let text = text.strip_prefix('+').unwrap_or(text);
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let numeric = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
-    if !numeric(whole) || !numeric(fraction) || (whole.is_empty() && fraction.is_empty()) {
+    if !numeric(whole) || !numeric(fraction) {
         return None;
     }
     let kept = usize::from(digits);
