@@ -1,0 +1,103 @@
+//! A stranger on the network: sends any IPv4 packet it is told to, with any source address and TTL.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::Host;
+
+const VRRP: u8 = 112;
+const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
+
+/// A raw socket in a host, with the IP header ours to write.
+pub struct Injector {
+    socket: Socket,
+}
+
+impl Injector {
+    /// Opens the socket in `host`.
+    #[track_caller]
+    pub fn open(host: &Host) -> Self {
+        let open = || {
+            let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(255)))?;
+            socket.set_header_included_v4(true)?;
+            socket.bind_device(Some(b"eth0"))?;
+            std::io::Result::Ok(socket)
+        };
+        let socket = host.inside(open).unwrap_or_else(|e| panic!("raw socket: {e}"));
+        Self { socket }
+    }
+
+    /// Sends `payload` to the VRRP group. The kernel fills in the header's length and checksum.
+    #[track_caller]
+    pub fn send(&self, source: Ipv4Addr, ttl: u8, payload: &[u8]) {
+        let mut packet = vec![0x45, 0xc0, 0, 0, 0, 1, 0, 0, ttl, VRRP, 0, 0];
+        packet.extend(source.octets());
+        packet.extend(GROUP.octets());
+        packet.extend(payload);
+        let sent = self.socket.send_to(&packet, &SocketAddrV4::new(GROUP, 0).into());
+        sent.unwrap_or_else(|e| panic!("raw send of {} bytes: {e}", packet.len()));
+    }
+}
+
+/// A correct version 2 advert, 1 s interval. `password` makes it authentication type 1.
+pub fn v2_advert(vrid: u8, priority: u8, vips: &[Ipv4Addr], password: Option<&str>) -> Vec<u8> {
+    let mut advert = header(0x21, vrid, priority, vips, [u8::from(password.is_some()), 1]);
+    let mut word = [0; 8];
+    for (to, from) in word.iter_mut().zip(password.unwrap_or_default().bytes()) {
+        *to = from;
+    }
+    advert.extend(word);
+    with_checksum(advert, 0)
+}
+
+/// A correct version 3 advert over IPv4 from `source`; the interval is in centiseconds.
+pub fn v3_advert(
+    source: Ipv4Addr,
+    vrid: u8,
+    priority: u8,
+    vips: &[Ipv4Addr],
+    interval: u16,
+) -> Vec<u8> {
+    let advert = header(0x31, vrid, priority, vips, interval.to_be_bytes());
+    let pseudo = [source, GROUP].iter().map(|a| sum(&a.octets())).sum::<u32>()
+        + u32::from(VRRP)
+        + u32::try_from(advert.len()).unwrap_or(0);
+    with_checksum(advert, pseudo)
+}
+
+fn header(kind: u8, vrid: u8, priority: u8, vips: &[Ipv4Addr], middle: [u8; 2]) -> Vec<u8> {
+    let count = u8::try_from(vips.len()).unwrap_or(u8::MAX);
+    let mut advert = vec![kind, vrid, priority, count, middle[0], middle[1], 0, 0];
+    advert.extend(vips.iter().flat_map(Ipv4Addr::octets));
+    advert
+}
+
+fn with_checksum(mut advert: Vec<u8>, pseudo: u32) -> Vec<u8> {
+    let mut total = pseudo + sum(&advert);
+    while total > 0xffff {
+        total = (total & 0xffff) + (total >> 16);
+    }
+    let checksum = !u16::try_from(total).unwrap_or(0);
+    advert.splice(6..8, checksum.to_be_bytes());
+    advert
+}
+
+/// The sum of the 16-bit words, not folded.
+fn sum(bytes: &[u8]) -> u32 {
+    bytes.chunks(2).map(|w| u32::from(w[0]) << 8 | u32::from(w.get(1).copied().unwrap_or(0))).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn adverts_equal_those_of_the_c_daemon() {
+        let vips = [Ipv4Addr::new(10, 9, 0, 100), Ipv4Addr::new(10, 9, 0, 101)];
+        let v2 = v2_advert(0x33, 150, &vips, Some("secret12"));
+        assert_eq!(v2[..8], [0x21, 0x33, 0x96, 2, 1, 1, 0xc5, 0x6f]);
+        let v3 = v3_advert(Ipv4Addr::new(10, 9, 0, 1), 0x34, 150, &vips[..1], 25);
+        assert_eq!(v3[..8], [0x31, 0x34, 0x96, 1, 0, 25, 0x43, 0xab]);
+    }
+}

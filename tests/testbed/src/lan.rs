@@ -1,0 +1,261 @@
+//! The private network: a bridge in one namespace, a namespace for each host plugged into it.
+
+use std::fs;
+use std::net::IpAddr;
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use nix::sched::{CloneFlags, setns};
+
+use crate::leftovers::{lock, prefix, sweep, temporary};
+use crate::process::{Monitor, run, try_run};
+use crate::{Capture, wait_for};
+
+/// A bridge in a namespace of its own, with every VRRP, ARP and ICMPv6 packet on it captured.
+pub struct Lan {
+    // Dropped in this order: the capture runs in the namespace.
+    capture: Option<Capture>,
+    bridge: Namespace,
+    prefix: String,
+}
+
+impl Lan {
+    /// Makes the bridge and starts the capture.
+    #[track_caller]
+    pub fn new() -> Self {
+        let mut lan = Self::without_capture();
+        lan.capture = Some(Capture::start(&lan.bridge.name, &lan.bridge.folder));
+        lan
+    }
+
+    /// Makes the bridge only: needs neither tcpdump nor tshark.
+    #[track_caller]
+    pub fn without_capture() -> Self {
+        static SERIAL: AtomicU32 = AtomicU32::new(0);
+        sweep();
+        let prefix = format!("{}{}", prefix(), SERIAL.fetch_add(1, Ordering::Relaxed));
+        let bridge = Namespace::new(format!("{prefix}-lan"));
+        let name = &bridge.name;
+        run(&format!("ip -n {name} link add br0 type bridge forward_delay 0 mcast_snooping 0"));
+        run(&format!("ip -n {name} link set br0 up"));
+        Self { capture: None, bridge, prefix }
+    }
+
+    /// Plugs a new host in: its `eth0` has 10.9.0.`number`/24, fd00:9::`number`/64, and a link-local address
+    /// that grows with `number`.
+    #[track_caller]
+    pub fn host(&self, name: &str, number: u8) -> Host {
+        assert!((1..=99).contains(&number), "hosts are numbered 1 to 99");
+        let host = Host {
+            namespace: Namespace::new(format!("{}-{name}", self.prefix)),
+            bridge: self.bridge.name.clone(),
+            name: name.to_owned(),
+            number,
+        };
+        host.plug_in();
+        host
+    }
+
+    /// The packets seen on the bridge.
+    ///
+    /// # Panics
+    /// When the network was made without a capture.
+    #[track_caller]
+    pub fn capture(&self) -> &Capture {
+        self.capture.as_ref().unwrap_or_else(|| panic!("this network was made without a capture"))
+    }
+
+    /// Takes a host's cable out of the bridge or puts it back: the host's own link stays up, as with a failed switch.
+    #[track_caller]
+    pub fn set_cable(&self, host: &Host, connected: bool) {
+        let port = if connected { "master br0" } else { "nomaster" };
+        run(&format!("ip -n {} link set port-{} {port}", self.bridge.name, host.name));
+    }
+}
+
+impl Default for Lan {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// One machine of the private network.
+pub struct Host {
+    namespace: Namespace,
+    bridge: String,
+    name: String,
+    number: u8,
+}
+
+impl Host {
+    /// The name it was made with.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its IPv4 address on the private network.
+    pub fn address(&self) -> String {
+        format!("10.9.0.{}", self.number)
+    }
+
+    /// Its link-local IPv6 address.
+    pub fn link_local(&self) -> String {
+        format!("fe80::ff:fe00:{:x}", self.number)
+    }
+
+    pub(crate) fn namespace(&self) -> &str {
+        &self.namespace.name
+    }
+
+    pub(crate) fn folder(&self) -> &PathBuf {
+        &self.namespace.folder
+    }
+
+    /// A path in the host's own temporary folder, which goes with the host.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.namespace.folder.join(name)
+    }
+
+    /// Creates `eth0` and its cable, and brings both up with the host's addresses.
+    #[track_caller]
+    pub fn plug_in(&self) {
+        let (namespace, bridge, name, n) =
+            (&self.namespace.name, &self.bridge, &self.name, self.number);
+        run(&format!(
+            "ip -n {bridge} link add port-{name} type veth peer name eth0 netns {namespace} \
+             address 02:00:00:00:00:{n:02x}"
+        ));
+        run(&format!("ip -n {bridge} link set port-{name} master br0 up"));
+        run(&format!("ip -n {namespace} address add 10.9.0.{n}/24 dev eth0"));
+        run(&format!("ip -n {namespace} address add fd00:9::{n:x}/64 dev eth0 nodad"));
+        self.set_link(true);
+    }
+
+    /// Deletes `eth0`, and with it the cable.
+    #[track_caller]
+    pub fn unplug(&self) {
+        self.ip("link del eth0");
+    }
+
+    /// Sets `eth0` up or down.
+    #[track_caller]
+    pub fn set_link(&self, up: bool) {
+        self.ip(if up { "link set eth0 up" } else { "link set eth0 down" });
+    }
+
+    /// Runs `ip` in this host; blanks separate the arguments.
+    #[track_caller]
+    pub fn ip(&self, arguments: &str) -> String {
+        run(&format!("ip -n {} {arguments}", self.namespace.name))
+    }
+
+    /// Every address of every interface, as `ADDRESS/LENGTH`.
+    #[track_caller]
+    pub fn addresses(&self) -> Vec<String> {
+        let text = self.ip("-j address show");
+        let links: serde_json::Value =
+            serde_json::from_str(&text).unwrap_or_else(|e| panic!("ip -j address: {e}: {text}"));
+        let entries = links.as_array().into_iter().flatten();
+        entries
+            .flat_map(|link| link["addr_info"].as_array().cloned().unwrap_or_default())
+            .filter_map(|a| Some(format!("{}/{}", a["local"].as_str()?, a["prefixlen"])))
+            .collect()
+    }
+
+    /// Whether an interface has this address, whatever its prefix length.
+    #[track_caller]
+    pub fn holds(&self, address: &str) -> bool {
+        let wanted: IpAddr =
+            address.parse().unwrap_or_else(|e| panic!("{address} is no address: {e}"));
+        self.addresses().iter().any(|a| {
+            a.split('/').next().and_then(|a| a.parse::<IpAddr>().ok()).is_some_and(|a| a == wanted)
+        })
+    }
+
+    /// Waits until the address is held here, or is not.
+    #[track_caller]
+    pub fn wait_holds(&self, address: &str, holds: bool) {
+        let verb = if holds { "holds" } else { "does not hold" };
+        wait_for(&format!("{} {verb} {address}", self.name), || self.holds(address) == holds);
+    }
+
+    /// Follows the kernel's reports of changes in this host.
+    pub fn monitor(&self) -> Monitor {
+        Monitor::start(&self.namespace.name, &self.namespace.folder)
+    }
+
+    /// Runs `work` in a thread that stands in this host's network.
+    #[track_caller]
+    pub fn inside<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        let outcome = std::thread::scope(|scope| {
+            let entered = scope.spawn(|| {
+                self.enter();
+                work()
+            });
+            entered.join()
+        });
+        outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+
+    /// Moves the calling thread, and no other, into this host's network for good.
+    #[track_caller]
+    pub fn enter(&self) {
+        self.namespace.enter();
+    }
+}
+
+/// A named namespace and a folder of the same name; both go when it is dropped.
+struct Namespace {
+    name: String,
+    folder: PathBuf,
+}
+
+impl Namespace {
+    fn new(name: String) -> Self {
+        let folder = temporary().join(&name);
+        let namespace = Self { name, folder };
+        {
+            let _held = lock();
+            run(&format!("ip netns add {}", namespace.name));
+        }
+        fs::create_dir_all(&namespace.folder)
+            .unwrap_or_else(|e| panic!("{}: {e}", namespace.folder.display()));
+        run(&format!("ip -n {} link set lo up", namespace.name));
+        namespace.settle_addresses_at_once();
+        namespace
+    }
+
+    /// Duplicate address detection would keep every IPv6 address unusable for a second or two.
+    fn settle_addresses_at_once(&self) {
+        let result = std::thread::scope(|scope| {
+            let inside = scope.spawn(|| {
+                self.enter();
+                ["all", "default"].iter().try_for_each(|which| {
+                    fs::write(format!("/proc/sys/net/ipv6/conf/{which}/accept_dad"), "0")
+                })
+            });
+            inside.join()
+        });
+        match result {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => panic!("duplicate address detection cannot be switched off: {error}"),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    }
+
+    fn enter(&self) {
+        let path = format!("/run/netns/{}", self.name);
+        let file = fs::File::open(&path).unwrap_or_else(|e| panic!("{path}: {e}"));
+        setns(file.as_fd(), CloneFlags::CLONE_NEWNET).unwrap_or_else(|e| panic!("{path}: {e}"));
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        if let Err(error) = try_run(&format!("ip netns del {}", self.name)) {
+            eprintln!("testbed: {error}");
+        }
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}

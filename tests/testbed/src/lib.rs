@@ -1,0 +1,49 @@
+//! The bed the whole-daemon tests and the `failover` example stand on.
+//!
+//! A [`Lan`] is a bridge in a network namespace of its own, with a capture running on it; a [`Host`] is a
+//! namespace plugged into it; a [`Daemon`] is a keepalived started in a host, ours or the C one, with its
+//! files in a directory of its own. Nothing reaches the machine's own network.
+//!
+//! Promises: everything made here is removed when it is dropped, also while a test panics; what a
+//! killed run could not remove is removed by the next run; only processes started here are signalled, by pid.
+//! Nothing here asserts a duration: [`wait_for`] polls a condition, and its limit only turns a hang into a failure.
+//!
+//! Everything panics, with a sentence, when the bed itself breaks: a test that has no network is no test.
+
+mod capture;
+mod daemon;
+mod dump;
+mod inject;
+mod interrupt;
+mod lan;
+mod leftovers;
+mod need;
+mod process;
+
+pub use capture::{Advert, Capture, Packet};
+pub use daemon::Daemon;
+pub use dump::Counters;
+pub use inject::{Injector, v2_advert, v3_advert};
+pub use interrupt::stop_on_interrupt;
+pub use lan::{Host, Lan};
+pub use need::{C_KEEPALIVED, missing};
+pub use process::{Monitor, run};
+
+use std::time::{Duration, Instant};
+
+/// How long [`wait_for`] waits before it calls a hang a failure.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Polls `condition` until it holds.
+///
+/// # Panics
+/// When it does not hold within [`PATIENCE`], or when the person at the terminal interrupts.
+#[track_caller]
+pub fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        interrupt::check();
+        assert!(start.elapsed() < PATIENCE, "waited {} s in vain: {what}", PATIENCE.as_secs());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
