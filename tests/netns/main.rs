@@ -5,6 +5,11 @@
 //! `KEEPALIVED_UNDER_TEST=/path` puts another binary in the place of ours: with the C daemon there, the
 //! scenarios themselves are put to the test (those that pin where we differ from it do not run then).
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "all of this crate is test code, not only its #[test] functions"
+)]
+
 mod dumps;
 mod election;
 mod hostile;
