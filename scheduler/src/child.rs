@@ -118,13 +118,12 @@ impl<W> Scheduler<W> {
 
     fn attach_child(&mut self, pid: i32, id: ThreadId) -> io::Result<()> {
         let Some(child) = self.children.by_pid.get_mut(&pid) else { return Ok(()) };
+        let mut pidfd = None;
         let ended = match &child.watch {
             Watch::Pidfd(fd) => {
-                let fd = fd.as_raw_fd();
-                child.waiter = Some(id);
-                child.disowned = false;
-                self.sources.entry(fd)?.child = Some(pid);
-                return self.watch(fd, READ, id);
+                pidfd = Some(fd.as_raw_fd());
+                // A pidfd can be had of any process; this refuses those that are no child of ours.
+                sys::wait_exit(Which::Pidfd(fd.as_fd()), true)?.is_some()
             }
             Watch::Sigchld => sys::wait_exit(Which::Pid(pid), true)?.is_some(),
             Watch::Virtual(exit) => exit.is_some(),
@@ -133,6 +132,9 @@ impl<W> Scheduler<W> {
         child.disowned = false;
         if ended {
             self.ready_soon(id, Cause::Readable);
+        } else if let Some(fd) = pidfd {
+            self.sources.entry(fd)?.child = Some(pid);
+            return self.watch(fd, READ, id);
         }
         Ok(())
     }

@@ -22,7 +22,8 @@ use crate::{Stats, Time, sys};
 const TIMER: Token = Token(usize::MAX);
 const SIGNAL: Token = Token(usize::MAX - 1);
 const HALF: u32 = usize::BITS / 2;
-const BATCH: usize = 256;
+/// How many events one poll can report.
+pub(crate) const BATCH: usize = 256;
 
 /// One event of a descriptor.
 #[derive(Clone, Copy)]

@@ -6,7 +6,7 @@ use std::io;
 use std::mem;
 use std::time::Duration;
 
-use crate::kernel::{Edge, Kernel};
+use crate::kernel::{BATCH, Edge, Kernel};
 use crate::queue::Entry;
 use crate::source::{READ, WRITE};
 use crate::thread::Kind;
@@ -44,6 +44,7 @@ impl<W> Scheduler<W> {
     /// The poll, or the timer under it, failed.
     pub fn turn(&mut self, world: &mut W, max_wait: Option<Duration>) -> io::Result<bool> {
         self.stats.passes += 1;
+        self.stopped = false;
         self.find_ready(max_wait)?;
         self.in_pass = true;
         let ran = self.run_ready(world);
@@ -116,7 +117,7 @@ impl<W> Scheduler<W> {
         let Some(kernel) = &mut self.kernel else { return Ok(()) };
         let mut more = kernel.poll(wait, &mut self.stats)?;
         // A full batch may have left sockets out; each of them makes one edge.
-        let mut rounds = self.sources.len() / kernel.edges.capacity().max(1) + 1;
+        let mut rounds = self.sources.len() / BATCH + 1;
         while more && rounds > 0 {
             more = kernel.poll(false, &mut self.stats)?;
             rounds -= 1;
@@ -198,9 +199,7 @@ impl<W> Scheduler<W> {
             match (thread.kind, cause) {
                 (Kind::Read(fd), Cause::Readable) => self.take_pending(fd, READ),
                 (Kind::Write(fd), Cause::Writable) => self.take_pending(fd, WRITE),
-                (Kind::Signal(signal), _) => {
-                    self.signals.take(signal);
-                }
+                (Kind::Signal(signal), _) => self.signals.take(signal),
                 _ => {}
             }
             self.make_ready(id, cause);

@@ -248,7 +248,8 @@ impl<W> Scheduler<W> {
         self.reset_source(fd);
     }
 
-    /// Ends [`run`](Self::run) after the callback that calls this. What was ready stays ready.
+    /// Ends [`run`](Self::run), or the pass of a [`turn`](Self::turn), after the callback that calls
+    /// this. What was ready stays ready.
     pub fn stop(&mut self) {
         self.stopped = true;
     }

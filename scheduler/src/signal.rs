@@ -20,17 +20,15 @@ impl Signals {
     }
 
     pub fn waiter(&mut self, signal: i32) -> Option<&mut Option<ThreadId>> {
-        self.waiters.get_mut(usize::try_from(signal - 1).ok()?)
+        self.waiters.get_mut(usize::try_from(signal).ok()?.checked_sub(1)?)
     }
 
     pub fn keep(&mut self, signal: i32) {
         self.kept |= 1 << (signal - 1);
     }
 
-    pub fn take(&mut self, signal: i32) -> bool {
-        let kept = self.is_kept(signal);
+    pub fn take(&mut self, signal: i32) {
         self.kept &= !(1 << (signal - 1));
-        kept
     }
 
     pub fn is_kept(&self, signal: i32) -> bool {
@@ -91,7 +89,10 @@ impl<W> Scheduler<W> {
     fn signal_came(&mut self, signal: i32) {
         let Some(&mut waiter) = self.signals.waiter(signal) else { return };
         match waiter.filter(|&id| self.is_waiting(id)) {
-            Some(id) => self.make_ready(id, Cause::Signal(signal)),
+            Some(id) => {
+                self.signals.take(signal);
+                self.make_ready(id, Cause::Signal(signal));
+            }
             None => self.signals.keep(signal),
         }
     }

@@ -1,9 +1,16 @@
 //! Tests of the guarantees on the crate's page.
 
+mod model;
 mod order;
 mod real;
+mod waiting;
+
+use std::time::Duration;
 
 use super::*;
+
+const MS: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
 
 /// What ran, in order: the argument and the cause.
 #[derive(Default)]

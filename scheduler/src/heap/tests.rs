@@ -20,6 +20,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
     /// Against an ordered map keyed by (deadline, order of arming).
     #[test]
     fn behaves_as_an_ordered_map(steps in proptest::collection::vec(step(), 0..300)) {
