@@ -63,26 +63,26 @@ impl Monitor {
         self.socket.as_fd().as_raw_fd()
     }
 
-    /// Takes what has arrived and appends it to `sink`, until nothing is left or a bound of some
-    /// thousand datagrams is reached; the descriptor stays readable in the second case.
+    /// Takes what has arrived and appends it to `sink`. True: nothing is left; false: a bound of
+    /// some thousand datagrams was reached, and the descriptor is still readable.
     ///
     /// # Errors
     /// What the system says about the socket, except an overrun, which is an event.
-    pub fn receive(&mut self, sink: &mut Vec<Event>) -> io::Result<()> {
+    pub fn receive(&mut self, sink: &mut Vec<Event>) -> io::Result<bool> {
         for _ in 0..DATAGRAMS {
             match self.socket.receive(&mut self.buffer) {
                 Ok(Received::Messages(datagram)) => {
                     sink.extend(Messages::new(datagram).filter_map(|message| decode(&message)));
                 }
                 Ok(Received::Unusable) => sink.push(Event::Overrun),
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(true),
                 Err(e) if e.raw_os_error() == Some(Errno::ENOBUFS as i32) => {
                     sink.push(Event::Overrun);
                 }
                 Err(e) => return Err(e),
             }
         }
-        Ok(())
+        Ok(false)
     }
 }
 
