@@ -5,6 +5,7 @@
 pub mod action;
 pub mod config;
 pub mod instance;
+pub mod io;
 pub mod packet;
 pub mod router;
 pub mod state;
