@@ -1,5 +1,37 @@
 //! Keywords of VRRP and what they mean.
+//!
+//! The tables name every keyword with its arguments, range and default; their handlers fill a
+//! [`Builder`], which yields [`Settings`] once everything is checked against everything else.
 
+mod address;
+mod auth;
+mod builder;
+mod draft;
+mod finish;
+mod globals;
+mod group;
+mod host;
+mod instance;
+mod instance_table;
 mod model;
+mod names;
+mod notify_keywords;
+mod resolve;
+mod root;
+mod route;
+mod rule;
+mod track;
+mod trackers;
 
+pub use auth::{AUTHENTICATION, HMAC};
+pub use builder::{Builder, Refused};
+pub use globals::GLOBALS;
+pub use group::{GROUP, TRACK_GROUP};
+pub use host::{Host, InterfaceFacts};
+pub use instance_table::INSTANCE;
 pub use model::*;
+pub use root::{GARP_GROUP, ROOT};
+pub use trackers::{FILE, PROCESS, SCRIPT};
+
+#[cfg(test)]
+mod tests;

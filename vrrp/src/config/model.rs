@@ -24,8 +24,12 @@ pub struct Settings {
     pub processes: Vec<ProcessSettings>,
     /// `static_ipaddress`.
     pub static_addresses: Vec<AddressSettings>,
+    /// `track_group` blocks.
+    pub track_groups: Vec<TrackGroup>,
     /// `garp_group` blocks.
     pub garp_groups: Vec<GarpGroup>,
+    /// Whether there is anything for VRRP to do.
+    pub configured: bool,
     /// `interface_up_down_delays`: interface, down, up.
     pub debounce: Vec<(String, Duration, Duration)>,
 }
@@ -385,10 +389,21 @@ pub struct AddressSettings {
     pub no_track: bool,
     /// Preferred lifetime in seconds; `None` is forever. IPv6 only.
     pub preferred_lft: Option<u32>,
+    /// `track_group`; static addresses only.
+    pub track_group: Option<String>,
+}
+
+/// One `track_group`: instances that static entries may send to FAULT.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrackGroup {
+    /// Its name.
+    pub name: String,
+    /// Positions in [`Settings::instances`]; at least one.
+    pub members: Vec<usize>,
 }
 
 /// One `garp_group`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GarpGroup {
     /// `garp_interval`; zero: none.
     pub garp_interval: Duration,

@@ -199,6 +199,7 @@ fn address(family: Family, vrid: u8) -> AddressSettings {
         autojoin: false,
         no_track: false,
         preferred_lft: None,
+        track_group: None,
     }
 }
 

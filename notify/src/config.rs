@@ -1,0 +1,268 @@
+//! `global_defs` about scripts, FIFOs and mail.
+
+use config::{Args, Class, Context, Keyword, Line, Row, Table, check};
+
+use crate::identity::ScriptDefaults;
+use crate::{Identity, Script};
+
+/// What `global_defs` says about scripts, FIFOs and mail.
+#[derive(Clone, Default)]
+pub struct Settings {
+    /// Identity of scripts and script security.
+    pub scripts: ScriptDefaults,
+    /// `notify_fifo`: events of VRRP and of virtual servers.
+    pub fifo: FifoSettings,
+    /// `vrrp_notify_fifo`.
+    pub vrrp_fifo: FifoSettings,
+    /// `lvs_notify_fifo`.
+    pub lvs_fifo: FifoSettings,
+    /// `use_symlink_paths`.
+    pub use_symlink_paths: bool,
+    smtp_alert: Option<bool>,
+    smtp_alert_vrrp: Option<bool>,
+    smtp_alert_checker: Option<bool>,
+    /// `no_email_faults`.
+    pub no_email_faults: bool,
+}
+
+/// A FIFO and the script that reads it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FifoSettings {
+    /// Where it is, and who owns it.
+    pub path: Option<(String, Identity)>,
+    /// Started with the path as its last argument.
+    pub script: Option<Script>,
+}
+
+impl Settings {
+    /// Default of `smtp_alert` of instances and sync groups.
+    pub fn smtp_alert_vrrp(&self) -> bool {
+        self.smtp_alert_vrrp.or(self.smtp_alert).unwrap_or(false)
+    }
+
+    /// Default of `smtp_alert` of virtual and real servers.
+    pub fn smtp_alert_checker(&self) -> bool {
+        self.smtp_alert_checker.or(self.smtp_alert).unwrap_or(false)
+    }
+
+    /// Settles what the FIFO keywords make of each other; call when all of `global_defs` is read.
+    pub fn finish(&mut self, ctx: &mut Context<'_>) {
+        let path = |fifo: &FifoSettings| fifo.path.as_ref().map(|(path, _)| path.clone());
+        let global = path(&self.fifo);
+        for (name, fifo) in
+            [("vrrp_notify_fifo", &mut self.vrrp_fifo), ("lvs_notify_fifo", &mut self.lvs_fifo)]
+        {
+            if global.is_some() && path(fifo) == global {
+                ctx.log(None, format!("{name} is the same as notify_fifo - ignoring it"));
+                *fifo = FifoSettings::default();
+            }
+        }
+        let same = path(&self.lvs_fifo).is_some() && path(&self.lvs_fifo) == path(&self.vrrp_fifo);
+        if same && self.vrrp_fifo.script.is_some() && self.lvs_fifo.script.take().is_some() {
+            ctx.log(
+                None,
+                "lvs_notify_fifo is the same as vrrp_notify_fifo - ignoring lvs_notify_fifo_script",
+            );
+        }
+    }
+
+    fn fifo_of(&mut self, keyword: &str) -> &mut FifoSettings {
+        match keyword.split('_').next() {
+            Some("vrrp") => &mut self.vrrp_fifo,
+            Some("lvs") => &mut self.lvs_fifo,
+            _ => &mut self.fifo,
+        }
+    }
+}
+
+type N = Row<Settings>;
+
+const FIFO: Args = Args::Free("PATH [USER [GROUP]]");
+
+/// `global_defs` keywords about scripts, FIFOs and mail.
+pub static GLOBALS: Table<Settings> = Table::new(&[
+    N::new(
+        Keyword::new(
+            "script_user",
+            Args::Free("USER [GROUP]"),
+            "who scripts run as that name nobody",
+        )
+        .expected()
+        .or("keepalived_script if it exists, else the daemon's user"),
+        set_script_user,
+    ),
+    N::new(
+        Keyword::new(
+            "enable_script_security",
+            Args::Flag,
+            "refuse scripts run as root that others could change",
+        ),
+        |n, _, _| n.scripts.security = true,
+    ),
+    N::new(
+        Keyword::new(
+            "use_symlink_paths",
+            Args::Bool,
+            "run scripts by the configured path, not by the resolved one",
+        )
+        .or("false"),
+        |n, l, c| n.use_symlink_paths = l.boolean(c).unwrap_or(n.use_symlink_paths),
+    ),
+    N::new(
+        Keyword::new(
+            "set_supplementary_groups",
+            Args::Bool,
+            "scripts get the supplementary groups of their user",
+        )
+        .or("false"),
+        |n, l, c| {
+            let given = l.boolean(c);
+            n.scripts.supplementary_groups = given.unwrap_or(n.scripts.supplementary_groups);
+        },
+    ),
+    N::new(
+        Keyword::new("notify_fifo", FIFO, "FIFO for events of VRRP and of virtual servers")
+            .expected(),
+        set_fifo,
+    ),
+    N::new(
+        Keyword::new("notify_fifo_script", Args::Command, "started to read notify_fifo").expected(),
+        set_fifo_script,
+    ),
+    N::new(Keyword::new("vrrp_notify_fifo", FIFO, "FIFO for events of VRRP").expected(), set_fifo),
+    N::new(
+        Keyword::new("vrrp_notify_fifo_script", Args::Command, "started to read vrrp_notify_fifo")
+            .expected(),
+        set_fifo_script,
+    ),
+    N::new(
+        Keyword::new("notification_email_from", Args::Free("ADDRESS"), "sender of mails")
+            .expected()
+            .not_yet(),
+        one_word,
+    ),
+    N::new(
+        Keyword::new("notification_email", Args::Free("ADDRESS…"), "recipients of mails")
+            .values()
+            .not_yet(),
+        check_recipients,
+    ),
+    N::new(
+        Keyword::new("smtp_server", Args::Free("HOST [PORT]"), "server mails are handed to")
+            .required()
+            .not_yet(),
+        check_server,
+    ),
+    N::new(
+        Keyword::new("smtp_helo_name", Args::Word { max: 0 }, "name said in HELO")
+            .or("the host's name")
+            .not_yet(),
+        check,
+    ),
+    N::new(
+        Keyword::new("smtp_connect_timeout", Args::lenient(0, 4294), "time limit of each step")
+            .required()
+            .or("30")
+            .unit("s")
+            .not_yet(),
+        check_timeout,
+    ),
+    N::new(
+        Keyword::new("smtp_alert", Args::Bool, "default of every smtp_alert").not_yet(),
+        |n, l, c| n.smtp_alert = l.boolean(c).or(n.smtp_alert),
+    ),
+    N::new(
+        Keyword::new(
+            "smtp_alert_vrrp",
+            Args::Bool,
+            "default of smtp_alert of instances and groups",
+        )
+        .or("smtp_alert")
+        .not_yet(),
+        |n, l, c| n.smtp_alert_vrrp = l.boolean(c).or(n.smtp_alert_vrrp),
+    ),
+    N::new(
+        Keyword::new(
+            "smtp_alert_checker",
+            Args::Bool,
+            "default of smtp_alert of virtual and real servers",
+        )
+        .or("smtp_alert")
+        .not_yet(),
+        |n, l, c| n.smtp_alert_checker = l.boolean(c).or(n.smtp_alert_checker),
+    ),
+    N::new(
+        Keyword::new("no_email_faults", Args::Flag, "no mail for changes to FAULT").not_yet(),
+        |n, _, _| n.no_email_faults = true,
+    ),
+]);
+
+fn set_script_user(n: &mut Settings, line: &Line, ctx: &mut Context<'_>) {
+    let Some(user) = line.word(ctx) else { return };
+    let group = line.words.get(1).map(|word| word.text.as_str());
+    if let Err(error) = n.scripts.set_user(&user.text, group) {
+        let message = format!("Error setting global script uid/gid: {error}");
+        ctx.report(Class::General, user.span, message);
+    }
+}
+
+fn set_fifo(n: &mut Settings, line: &Line, ctx: &mut Context<'_>) {
+    let Some(path) = line.word(ctx) else { return };
+    if n.fifo_of(line.name()).path.is_some() {
+        let message = format!("{} already specified - ignoring {}", line.name(), path.text);
+        ctx.report(Class::General, path.span, message);
+        return;
+    }
+    match n.scripts.identity_of(line.words.get(1), line.words.get(2)) {
+        Ok(owner) => n.fifo_of(line.name()).path = Some((path.text.clone(), owner)),
+        Err(error) => ctx.log(
+            Some(path.span),
+            format!("Failed to set user/group for {}: {error} - ignoring it", line.name()),
+        ),
+    }
+}
+
+fn set_fifo_script(n: &mut Settings, line: &Line, ctx: &mut Context<'_>) {
+    let Some(command) = line.command(ctx) else { return };
+    if n.fifo_of(line.name()).script.is_some() {
+        let message = format!("{} already specified - ignoring {}", line.name(), command.text);
+        ctx.report(Class::General, line.span, message);
+        return;
+    }
+    let text = command.text.clone();
+    match n.scripts.script(command) {
+        Ok(script) => n.fifo_of(line.name()).script = Some(script),
+        Err(error) => {
+            ctx.log(Some(line.span), format!("{}: {error} - ignoring {text}", line.name()));
+        }
+    }
+}
+
+fn one_word(_: &mut Settings, line: &Line, ctx: &mut Context<'_>) {
+    if line.word(ctx).is_some() && line.words.len() > 1 {
+        let message = format!("{}: only the first word is used", line.name());
+        ctx.report(Class::General, line.span, message);
+    }
+}
+
+fn check_recipients(_: &mut Settings, line: &Line, ctx: &mut Context<'_>) {
+    if line.pooled().next().is_none() {
+        ctx.report(Class::General, line.span, "notification_email block is empty");
+    }
+}
+
+/// The name is not resolved before something sends mail.
+fn check_server(_: &mut Settings, line: &Line, ctx: &mut Context<'_>) {
+    if line.word(ctx).is_some()
+        && let Some(port) = line.words.get(1)
+    {
+        config::address::port(port, ctx, "smtp_server port");
+    }
+}
+
+fn check_timeout(_: &mut Settings, line: &Line, ctx: &mut Context<'_>) {
+    if line.int(ctx) == Some(0) {
+        let message = "smtp_connect_timeout must be greater than 0, setting to 1";
+        ctx.report(Class::General, line.span, message);
+    }
+}

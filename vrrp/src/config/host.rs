@@ -1,0 +1,35 @@
+//! What a configuration needs to know of the host it is read on.
+//!
+//! A trait, so that a configuration test without privileges, a test of this crate and the running
+//! daemon can each answer from what they have.
+
+use std::time::Duration;
+
+/// What matters of a network interface while a configuration is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InterfaceFacts {
+    /// The kernel's index.
+    pub index: u32,
+    /// Largest packet, in bytes.
+    pub mtu: u32,
+    /// A loopback interface.
+    pub loopback: bool,
+    /// Multicast works on it.
+    pub multicast: bool,
+    /// It answers ARP.
+    pub arp: bool,
+    /// Its hardware type is Ethernet.
+    pub ethernet: bool,
+    /// The routing table, when the interface is a VRF.
+    pub vrf_table: Option<u32>,
+}
+
+/// The host a configuration is read on.
+pub trait Host {
+    /// The facts of the interface called `name`; `None` when there is none.
+    fn interface(&self, name: &str) -> Option<InterfaceFacts>;
+    /// The names of all interfaces, for "did you mean".
+    fn interface_names(&self) -> Vec<String>;
+    /// Time since boot; `None` when it cannot be told.
+    fn uptime(&self) -> Option<Duration>;
+}
