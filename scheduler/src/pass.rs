@@ -156,7 +156,6 @@ impl<W> Scheduler<W> {
         if let Some(id) = side.waiter
             && self.threads.get(id).is_some_and(|thread| thread.ready.is_none())
         {
-            side.pending = false;
             let cause = if direction == READ { Cause::Readable } else { Cause::Writable };
             self.make_ready(id, cause);
             return;
@@ -166,18 +165,15 @@ impl<W> Scheduler<W> {
         let unwanted = side.waiter.is_none() && (side.pending || direction == WRITE);
         side.pending = true;
         if unwanted {
-            self.watch_less(fd, direction);
+            self.watch_less(fd);
         }
         if let Some(pid) = child.filter(|_| direction == READ) {
             self.reap_if_disowned(pid);
         }
     }
 
-    fn watch_less(&mut self, fd: i32, direction: u8) {
+    fn watch_less(&mut self, fd: i32) {
         let (Some(kernel), Some(source)) = (&self.kernel, self.sources.get_mut(fd)) else { return };
-        if direction == READ {
-            source.drained = false;
-        }
         match source.needed() {
             0 => kernel.ignore(fd, source, &mut self.stats),
             wanted if wanted != source.interest => {

@@ -40,11 +40,9 @@ impl Source {
         if direction == READ { &mut self.read } else { &mut self.write }
     }
 
-    /// The interest that somebody still needs: threads waiting, or a drained reader whose next edge
-    /// must not be lost.
+    /// The interest that waiting threads need.
     pub fn needed(&self) -> u8 {
-        let read = self.read.waiter.is_some() || (self.drained && self.interest & READ != 0);
-        let write = self.write.waiter.is_some();
+        let (read, write) = (self.read.waiter.is_some(), self.write.waiter.is_some());
         (u8::from(read) * READ) | (u8::from(write) * WRITE)
     }
 }

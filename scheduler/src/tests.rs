@@ -1,5 +1,6 @@
 //! Tests of the guarantees on the crate's page.
 
+mod edges;
 mod model;
 mod order;
 mod real;

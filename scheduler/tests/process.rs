@@ -233,6 +233,21 @@ fn signals_come_one_at_a_time_and_are_kept() {
     assert_eq!(log, [(1, Cause::Signal(1)), (2, Cause::Signal(1))]);
 }
 
+/// One was kept for the thread, another comes before that thread runs: both are the same news.
+fn a_kept_signal_and_the_next_one_are_told_once() {
+    let (mut s, mut log) = (Scheduler::new().unwrap(), Log::new());
+    let id = s.add_signal(Class::Background, libc::SIGHUP, 1, note).unwrap();
+    s.cancel(id);
+    raise(Signal::SIGHUP).unwrap();
+    s.add_signal(Class::Background, libc::SIGHUP, 2, note).unwrap();
+    raise(Signal::SIGHUP).unwrap();
+    s.add_signal(Class::Background, libc::SIGUSR1, 3, note).unwrap();
+    run_until(&mut s, &mut log, |log| log.len() == 1);
+    s.add_signal(Class::Background, libc::SIGHUP, 4, note).unwrap();
+    look(&mut s, &mut log);
+    assert_eq!(log, [(2, Cause::Signal(libc::SIGHUP))]);
+}
+
 /// SIGHUP is blocked already: it may be pending before this scheduler has a signalfd.
 fn a_signal_that_was_pending_before_is_told() {
     raise(Signal::SIGHUP).unwrap();
@@ -291,6 +306,7 @@ fn main() {
     println!("signals");
     signals_come_one_at_a_time_and_are_kept();
     a_signal_that_was_pending_before_is_told();
+    a_kept_signal_and_the_next_one_are_told_once();
     real_time_signals_come_too();
     println!("an interrupted poll goes on waiting");
     an_interrupted_poll_goes_on_waiting();

@@ -65,6 +65,26 @@ fn tcpcheck_respawns_quickly() {
     assert_eq!(s.now(), start);
 }
 
+/// Its old place in the queue, left over from a pass that was cut short, is void.
+#[test]
+fn a_timer_taken_back_and_due_again_runs_in_its_new_place() {
+    fn first(s: &mut Scheduler<(Log, ThreadId)>, world: &mut (Log, ThreadId), ready: Ready) {
+        assert!(s.move_timer(world.1, ready.now));
+        s.add_timer(Class::Urgent, ready.now, 9, other);
+        other(s, world, ready);
+    }
+    fn other(_: &mut Scheduler<(Log, ThreadId)>, world: &mut (Log, ThreadId), ready: Ready) {
+        world.0.ran.push((ready.arg, ready.cause));
+    }
+    let mut s = Scheduler::simulated(Time::ZERO);
+    s.add_timer(Class::Checker, Time::ZERO, 1, first);
+    let moved = s.add_timer(Class::Checker, Time::ZERO, 2, other);
+    s.add_timer(Class::Checker, Time::ZERO, 3, other);
+    let mut world = (Log::default(), moved);
+    s.run(&mut world).unwrap();
+    assert_eq!(world.0.args(), [1, 9, 3, 2]);
+}
+
 #[test]
 fn an_event_added_in_a_pass_runs_in_the_next() {
     fn add(s: &mut Scheduler<Log>, log: &mut Log, ready: Ready) {
@@ -278,12 +298,16 @@ fn stop_ends_run_after_the_callback_and_loses_nothing() {
         s.stop();
     }
     let (mut s, mut log) = (simulated(), Log::default());
-    s.add_event(Class::Urgent, 1, stop);
-    s.add_event(Class::Urgent, 2, note);
+    for class in [Class::Urgent, Class::Checker] {
+        s.add_event(class, 1, stop);
+        s.add_event(class, 2, note);
+    }
     s.run(&mut log).unwrap();
     assert_eq!(log.args(), [1]);
     s.run(&mut log).unwrap();
-    assert_eq!(log.args(), [1, 2]);
+    assert_eq!(log.args(), [1, 2, 1]);
+    s.run(&mut log).unwrap();
+    assert_eq!(log.args(), [1, 2, 1, 2]);
 }
 
 #[test]

@@ -66,6 +66,18 @@ fn what_was_left_unread_is_reported_again() {
 }
 
 #[test]
+fn the_promise_of_having_drained_holds_for_one_read() {
+    let (mut s, mut world, mut peer) = world(64, true);
+    add(&mut s, &world);
+    peer.write_all(b"abc").unwrap();
+    settle(&mut s, &mut world);
+    (world.size, world.drain) = (1, false);
+    peer.write_all(b"de").unwrap();
+    settle(&mut s, &mut world);
+    assert_eq!(world.log.args(), [3, 1, 1]);
+}
+
+#[test]
 fn a_drained_descriptor_is_added_without_a_system_call() {
     let (mut s, mut world, mut peer) = world(64, true);
     add(&mut s, &world);

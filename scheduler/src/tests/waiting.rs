@@ -137,6 +137,19 @@ fn a_disowned_child_leaves_nothing_behind() {
 }
 
 #[test]
+fn a_disowned_child_can_be_taken_back() {
+    let (mut s, mut log) = (simulated(), Log::default());
+    s.add_child(Class::Checker, 77, None, 1, note).unwrap();
+    s.disown(77);
+    s.add_child(Class::Checker, 77, Some(MS), 2, note).unwrap();
+    s.run(&mut log).unwrap();
+    s.inject_exit(77, Exit::Code(4));
+    s.add_child(Class::Checker, 77, None, 3, note).unwrap();
+    s.run(&mut log).unwrap();
+    assert_eq!(log.ran, [(2, Cause::TimedOut), (3, Cause::Exited(Exit::Code(4)))]);
+}
+
+#[test]
 fn a_signal_is_kept_once_for_whoever_asks_next() {
     let (mut s, mut log) = (simulated(), Log::default());
     let last = 64;
