@@ -11,6 +11,7 @@ mod address_set;
 pub mod checksum;
 mod emit;
 mod parse;
+mod settings;
 mod stats;
 mod validate;
 mod verdict;

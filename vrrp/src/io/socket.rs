@@ -313,9 +313,11 @@ fn multicast_all_off(
         Family::V4 => {
             socket.set_multicast_all_v4(false).map_err(option("IP_MULTICAST_ALL", interface))
         }
-        Family::V6 => {
-            socket.set_multicast_all_v6(false).map_err(option("IPV6_MULTICAST_ALL", interface))
-        }
+        Family::V6 => match socket.set_multicast_all_v6(false) {
+            // Linux before 4.20 has no such option; the bind to the group does most of it.
+            Err(error) if error.raw_os_error() == Some(libc::ENOPROTOOPT) => Ok(()),
+            result => result.map_err(option("IPV6_MULTICAST_ALL", interface)),
+        },
     }
 }
 

@@ -1,6 +1,8 @@
 //! The system calls that have no safe wrapper of the needed shape: `sendmmsg` and `recvmmsg` with
 //! preallocated headers, and a few socket options.
 #![allow(unsafe_code)]
+// Lengths in message headers are usize in one C library and u32 in another.
+#![allow(clippy::unnecessary_cast)]
 
 use std::io;
 use std::mem;

@@ -4,7 +4,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::{Peer, UnicastChecksum};
+use crate::config::Peer;
 
 mod rejections;
 

@@ -11,7 +11,7 @@ use super::{
     ADVERT_TTL, Accepted, AddressNotice, AddressSet, Notice, Packet, Rejected, TYPE_ADVERT,
     Verdict, checksum,
 };
-use crate::config::{Peer, UnicastChecksum, Version};
+use crate::config::{Peer, Version};
 
 /// Payload of the shortest Ethernet frame; shorter packets may arrive padded to it.
 const MIN_ETHERNET_PAYLOAD: usize = 46;
@@ -50,24 +50,6 @@ pub enum ChecksumPolicy {
     Undecided(Ipv4Addr),
     /// The old form with this group only.
     Old(Ipv4Addr),
-}
-
-impl ChecksumPolicy {
-    /// From the configuration. `switched`: an accepted advert asked for the old form
-    /// ([`Accepted::switch_to_old_checksum`]); `group`: the global IPv4 group.
-    pub fn new(
-        v3_checksum_as_v2: bool,
-        unicast: Option<UnicastChecksum>,
-        switched: bool,
-        group: Ipv4Addr,
-    ) -> ChecksumPolicy {
-        match unicast {
-            _ if v3_checksum_as_v2 => ChecksumPolicy::Any,
-            None | Some(UnicastChecksum::Never) => ChecksumPolicy::Standard,
-            Some(UnicastChecksum::Auto) if !switched => ChecksumPolicy::Undecided(group),
-            Some(UnicastChecksum::Auto | UnicastChecksum::Old) => ChecksumPolicy::Old(group),
-        }
-    }
 }
 
 /// Judges a packet for an instance whose VRID it carries. Allocates nothing.

@@ -1,6 +1,7 @@
 //! One case for each row of the documented order of checks, with the text that is logged.
 
 use super::*;
+use crate::config::UnicastChecksum;
 
 /// Emits, damages, judges.
 struct Case<'a> {
@@ -244,27 +245,45 @@ fn row_11_checksum() {
 fn row_11_old_unicast_checksum() {
     let addresses = [v4(1)];
     let mut case = Case::unicast(&addresses);
-    let policy = |mode, switched| ChecksumPolicy::new(false, Some(mode), switched, GROUP4);
     let accepts = |case: &Case<'_>| case.judge(|_| ()).outcome.is_ok();
 
-    case.checksum = policy(UnicastChecksum::Auto, false);
+    case.checksum = ChecksumPolicy::Undecided(GROUP4);
     assert!(!case.judge(|_| ()).outcome.unwrap().switch_to_old_checksum);
-    case.checksum = policy(UnicastChecksum::Old, false);
+    case.checksum = ChecksumPolicy::Old(GROUP4);
     assert!(!accepts(&case), "the new form fails once the old one is set");
-    case.checksum = policy(UnicastChecksum::Auto, true);
-    assert!(!accepts(&case), "and once it has been detected");
 
     case.spec.checksum = ChecksumForm::Group(GROUP4);
     assert!(accepts(&case));
-    case.checksum = policy(UnicastChecksum::Never, false);
+    case.checksum = ChecksumPolicy::Standard;
     assert!(!accepts(&case));
-    case.checksum = policy(UnicastChecksum::Auto, false);
+    case.checksum = ChecksumPolicy::Undecided(GROUP4);
     let verdict = case.judge(|_| ());
     assert!(verdict.outcome.unwrap().switch_to_old_checksum);
     assert_eq!(
         verdict.notices().map(Notice::to_string).collect::<Vec<_>>(),
         ["Setting unicast VRRPv3 checksum to old version"]
     );
+    case.peers[0].address = v4(77);
+    assert_eq!(case.judge(|_| ()).notices().count(), 0, "a stranger does not switch us");
+}
+
+#[test]
+fn checksum_policy_follows_the_configuration() {
+    use ChecksumPolicy::{Any, Old, Standard, Undecided};
+    use UnicastChecksum::{Auto, Never, Old as Given};
+    // v3_checksum_as_v2, old_unicast_checksum of a unicast instance, switched before.
+    let rows = [
+        (false, None, false, Standard),
+        (true, None, false, Any),
+        (true, Some(Given), true, Any),
+        (false, Some(Never), true, Standard),
+        (false, Some(Auto), false, Undecided(GROUP4)),
+        (false, Some(Auto), true, Old(GROUP4)),
+        (false, Some(Given), false, Old(GROUP4)),
+    ];
+    for (as_v2, unicast, switched, policy) in rows {
+        assert_eq!(ChecksumPolicy::new(as_v2, unicast, switched, GROUP4), policy);
+    }
 }
 
 #[test]
