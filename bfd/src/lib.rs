@@ -5,5 +5,8 @@
 mod draft;
 mod keywords;
 
+#[cfg(test)]
+mod tests;
+
 pub use draft::Draft;
 pub use keywords::{GLOBAL, ROOT};

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use config::{Class, Context, Line};
 
 use crate::keywords::{GLOBAL, Globals, Group, ROOT, Reference, VirtualServer};
-use crate::script::{self, Script, Security};
+use crate::script::{self, Security};
 use crate::validation;
 
 /// Names looked through for one that is near a wrong one, so that many wrong ones stay cheap.
@@ -86,7 +86,7 @@ impl Draft {
         if self.servers.is_empty() {
             return;
         }
-        let fifo = self.globals.fifo_script.take().map(Script::fifo);
+        let fifo = self.security.fifo_script();
         let scripts = self.servers.iter_mut().flat_map(|server| server.scripts.drain(..));
         script::check(scripts.chain(fifo), &self.security, ctx);
     }

@@ -8,5 +8,8 @@ mod keywords;
 mod script;
 mod validation;
 
+#[cfg(test)]
+mod tests;
+
 pub use draft::Draft;
 pub use keywords::{GLOBAL, ROOT};

@@ -51,6 +51,7 @@ impl Script {
 pub(crate) struct Security {
     enabled: bool,
     user: Option<String>,
+    fifo: Option<Word>,
 }
 
 impl Security {
@@ -59,8 +60,16 @@ impl Security {
         match line.name() {
             "enable_script_security" => self.enabled = true,
             "script_user" => self.user = line.first().map(|user| user.text.clone()),
+            "lvs_notify_fifo_script" if self.fifo.is_none() => self.fifo = line.first().cloned(),
             _ => {}
         }
+    }
+
+    /// The script that reads the FIFO of load balancing.
+    pub(crate) fn fifo_script(&self) -> Option<Script> {
+        let text = self.fifo.as_ref()?.text.clone();
+        let argv = config::command_arguments(&text).ok()?;
+        Some(Script::fifo(Command { text, argv, user: None, group: None }))
     }
 }
 

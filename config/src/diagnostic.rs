@@ -72,7 +72,12 @@ pub struct Diagnostic {
     pub help: Option<String>,
 }
 
-/// Exit status of a configuration test that found `diagnostics`: the highest class decides.
+/// Exit status of a configuration test that found `diagnostics`: the highest class decides, except
+/// that an absent mandatory argument, which ends the test at once, decides alone.
 pub fn exit_status(diagnostics: &[Diagnostic]) -> i32 {
-    diagnostics.iter().filter_map(|d| d.class).max().map_or(0, Class::exit_status)
+    let classes = || diagnostics.iter().filter_map(|d| d.class);
+    if classes().any(|class| class == Class::MissingParameter) {
+        return Class::MissingParameter.exit_status();
+    }
+    classes().max().map_or(0, Class::exit_status)
 }

@@ -1,19 +1,17 @@
-//! The keywords of `global_defs` that concern health checkers and IPVS.
+//! The keywords of `global_defs` that concern health checkers and IPVS; those about scripts, FIFOs
+//! and mail are with the notifications.
 
 use std::net::IpAddr;
 
-use config::{Args, Class, Command, Context, Keyword, Line, Row, Table, Word, address, number};
+use config::{Args, Class, Context, Keyword, Line, Row, Table, Word, address, number};
 
-use super::{INTERFACE_NAME_MAX, checked, first_command};
+use super::{INTERFACE_NAME_MAX, checked};
 
 /// What the checks need to remember of `global_defs`.
 #[derive(Default)]
 pub struct Globals {
     sync_daemon: bool,
     nftables: bool,
-    fifo: bool,
-    /// `lvs_notify_fifo_script`.
-    pub(crate) fifo_script: Option<Command>,
 }
 
 /// Longest time of `lvs_timeouts`, in seconds: 31 days.
@@ -117,25 +115,8 @@ pub static GLOBAL: Table<Globals> = Table::new(&[
         .or("1000")
         .not_yet(),
     ),
-    boolean("smtp_alert_checker", "Default of smtp_alert of virtual and real servers"),
     boolean("checker_log_all_failures", "Log every failed check, not only changes of state"),
     boolean("no_checker_emails", "Mail only when a real server changes state"),
-    Row::new(
-        Keyword::new(
-            "lvs_notify_fifo",
-            Args::Free("PATH [USER [GROUP]]"),
-            "FIFO that receives the events of virtual and real servers",
-        )
-        .expected()
-        .not_yet(),
-        fifo,
-    ),
-    Row::new(
-        Keyword::new("lvs_notify_fifo_script", Args::Command, "Script that reads that FIFO")
-            .expected()
-            .not_yet(),
-        |globals, line, ctx| first_command(&mut globals.fifo_script, line, ctx),
-    ),
     checked(
         Keyword::new("checker_process_name", Args::Word { max: 15 }, "Name of the checker process")
             .required()
@@ -296,12 +277,4 @@ fn nftables_ipvs(globals: &mut Globals, line: &Line, ctx: &mut Context<'_>) {
         return;
     }
     line.word(ctx);
-}
-
-fn fifo(globals: &mut Globals, line: &Line, ctx: &mut Context<'_>) {
-    let Some(path) = line.word(ctx) else { return };
-    if std::mem::replace(&mut globals.fifo, true) {
-        let message = format!("lvs_notify_fifo: already given; '{}' ignored", path.text);
-        ctx.report(Class::General, path.span, message);
-    }
 }
