@@ -1,6 +1,8 @@
 //! Files written for those who look: state, statistics, JSON.
 
 mod file;
+pub mod global;
+pub mod names;
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};

@@ -63,6 +63,15 @@ impl Entry<'_> {
     }
 }
 
+/// At most `max` bytes of `text`, whole characters.
+fn cut(text: &str, max: usize) -> &str {
+    if text.len() <= max {
+        return text;
+    }
+    let end = (0..=max).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    &text[..end]
+}
+
 #[derive(Default)]
 struct Open {
     idents: Idents,

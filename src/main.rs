@@ -1,28 +1,42 @@
-//! The keepalived daemon.
+//! The keepalived daemon: one process, one thread, one scheduler.
+//!
+//! This package only puts the rooms together: the command line, start and stop in the C daemon's
+//! order, signals, pid files, log lines, reload, dumps. What a packet or a keyword means is known
+//! elsewhere.
 
 mod cli;
+mod configtest;
+mod configuration;
+mod daemon;
 mod daemonise;
 mod dump;
+#[path = "provisional.rs"]
+mod globals;
+mod host;
 mod logging;
 mod namespace;
 mod pidfile;
 mod process;
+mod reload;
+mod scripts;
+mod signals;
+mod start;
 mod sys;
 mod systemd;
 
 use std::io::Write;
-use std::process::ExitCode;
 
-fn main() -> ExitCode {
+use cli::Action;
+
+fn main() {
     let argv: Vec<_> = std::env::args_os().collect();
     let invocation = cli::read(&argv);
+    // A closed stream is no reason not to run.
     let _ = std::io::stdout().write_all(invocation.stdout.as_bytes());
     let _ = std::io::stderr().write_all(invocation.stderr.as_bytes());
-    match invocation.action {
-        cli::Action::Exit(status) => ExitCode::from(status as u8),
-        cli::Action::Run(options) => {
-            eprintln!("{options:?}");
-            ExitCode::from(1)
-        }
-    }
+    std::process::exit(match invocation.action {
+        Action::Exit(status) => status,
+        Action::Run(options) if options.config_test.is_some() => configtest::run(&options),
+        Action::Run(options) => start::run(*options, &argv),
+    })
 }

@@ -19,22 +19,16 @@ pub struct Namespace {
 }
 
 impl Namespace {
-    /// Joins `/run/netns/NAME`. The private directory is a convenience: when it cannot be made,
-    /// that is logged and the pid files stand in the common one.
-    pub fn join(name: &str) -> io::Result<Namespace> {
-        // A name with a slash would mean a file anywhere.
-        if name.is_empty() || name.contains('/') || name == "." || name == ".." {
-            return Err(io::ErrorKind::InvalidInput.into());
-        }
-        let file = File::open(Path::new("/run/netns").join(name))?;
-        setns(&file, CloneFlags::CLONE_NEWNET)?;
+    /// For a process that has [entered](enter) `name`: gives it its private directory. That is a
+    /// convenience: when it cannot be made, that is logged and the pid files stand in the common one.
+    pub fn settle(name: &str) -> Namespace {
         let mut namespace =
             Namespace { directory: Path::new(RUN_KEEPALIVED).join(name), mounted: false };
         match namespace.mount() {
             Ok(()) => namespace.mounted = true,
             Err(e) => log::warn!("Unable to mount {}: {e}", namespace.directory.display()),
         }
-        Ok(namespace)
+        namespace
     }
 
     fn mount(&self) -> io::Result<()> {
@@ -55,6 +49,16 @@ impl Namespace {
         let _ = std::fs::remove_dir(&self.directory);
         remove_pid_directory();
     }
+}
+
+/// Joins the network namespace `/run/netns/NAME`.
+pub fn enter(name: &str) -> io::Result<()> {
+    // A name with a slash would mean a file anywhere.
+    if name.is_empty() || name.contains('/') || name == "." || name == ".." {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    let file = File::open(Path::new("/run/netns").join(name))?;
+    Ok(setns(&file, CloneFlags::CLONE_NEWNET)?)
 }
 
 /// Makes a directory with mode 0755 whatever the umask.

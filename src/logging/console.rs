@@ -15,7 +15,7 @@ use log::Level;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::{Entry, Idents, Style};
+use super::{Entry, Idents, Style, cut};
 use crate::sys;
 
 /// Bytes kept for a console that does not take them.
@@ -104,7 +104,7 @@ impl Console {
 
     fn line(&self, entry: &Entry<'_>, idents: &Idents) -> String {
         let time = sys::local_time(entry.seconds(), c"%c");
-        let message = &entry.message[..entry.message.floor_char_boundary(MAX)];
+        let message = cut(entry.message, MAX);
         if self.style == Style::Plain {
             return format!("{time}: {message}\n");
         }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use log::Level;
 
-use super::{Entry, Idents};
+use super::{Entry, Idents, cut};
 use crate::cli::Facility;
 use crate::sys;
 
@@ -84,7 +84,7 @@ impl Syslog {
             Level::Info | Level::Debug => 6,
             Level::Trace => 7,
         };
-        let mut text = format!(
+        let text = format!(
             "<{}>{} {}{}[{}]: {}",
             u32::from(self.facility.0) * 8 + severity,
             sys::local_time(entry.seconds(), c"%b %e %T"),
@@ -93,8 +93,7 @@ impl Syslog {
             std::process::id(),
             entry.message
         );
-        text.truncate(text.floor_char_boundary(MAX));
-        text
+        cut(&text, MAX).to_string()
     }
 }
 

@@ -1,0 +1,153 @@
+//! From the configuration's text to what each part of the daemon acts on.
+//!
+//! Start, reload and configuration test read in the same way; they differ in what becomes of the
+//! result.
+
+mod building;
+mod reading;
+
+use std::path::Path;
+
+use config::{Class, Diagnostic, Fatal, Mode, Sources, render};
+pub use reading::{Reading, Step};
+use vrrp::config::Refused;
+
+use crate::cli::{Options, Subsystems};
+use crate::globals::Globals;
+
+/// Parts of the daemon.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Parts {
+    /// VRRP.
+    pub vrrp: bool,
+    /// Health checkers and IPVS.
+    pub check: bool,
+    /// BFD.
+    pub bfd: bool,
+}
+
+impl Parts {
+    /// Whether there is one.
+    pub fn any(self) -> bool {
+        self.vrrp || self.check || self.bfd
+    }
+}
+
+/// A configuration that can be used.
+pub struct Configuration {
+    /// What the daemon as a whole acts on.
+    pub globals: Globals,
+    /// What VRRP acts on.
+    pub vrrp: vrrp::config::Settings,
+    /// Scripts, FIFOs, mail.
+    pub notify: notify::Settings,
+    /// Parts that it says something for.
+    pub present: Parts,
+}
+
+impl Configuration {
+    /// The parts that run: enabled, and with configuration unless `--all`.
+    pub fn runs(&self, subsystems: &Subsystems) -> Parts {
+        let present = |present| present || subsystems.even_empty;
+        Parts {
+            vrrp: subsystems.vrrp && present(self.present.vrrp),
+            check: subsystems.check && present(self.present.check),
+            bfd: subsystems.bfd && present(self.present.bfd),
+        }
+    }
+}
+
+/// Why a configuration cannot be used.
+pub enum Unusable {
+    /// The reader gave up.
+    Reader(Fatal),
+    /// VRRP could not run with it.
+    Vrrp(Refused),
+    /// The network namespace that it is for cannot be joined.
+    Namespace,
+}
+
+/// Keywords of which a running daemon keeps the first value, and their values.
+type Fixed<'a> = [(&'static str, &'a Option<String>); 2];
+
+impl Configuration {
+    fn fixed(&self) -> Fixed<'_> {
+        [("net_namespace", &self.globals.net_namespace), ("instance", &self.globals.instance)]
+    }
+
+    /// A keyword that keeps `new` from taking this one's place.
+    pub fn unchangeable(&self, new: &Configuration) -> Option<&'static str> {
+        let changed = self.fixed().into_iter().zip(new.fixed()).find(|(old, new)| old.1 != new.1);
+        if let Some(((keyword, _), _)) = changed {
+            return Some(keyword);
+        }
+        let igmp = |c: &Configuration| c.vrrp.globals.disable_local_igmp;
+        (igmp(self) != igmp(new)).then_some("disable_local_igmp")
+    }
+
+    /// What the names of dumps have in them with `data_use_instance`.
+    pub fn data_instance(&self) -> Vec<&str> {
+        if !self.globals.data_use_instance {
+            return Vec::new();
+        }
+        self.fixed().into_iter().filter_map(|(_, value)| value.as_deref()).collect()
+    }
+}
+
+impl Unusable {
+    /// The status a start ends with.
+    fn start_status(&self) -> i32 {
+        match self {
+            Unusable::Reader(fatal) => fatal.exit_status(Mode::Start),
+            Unusable::Vrrp(_) => Refused::EXIT_STATUS,
+            Unusable::Namespace => 0,
+        }
+    }
+}
+
+/// What reading ended in.
+pub struct Read {
+    /// The configuration, or why there is none.
+    pub outcome: Result<Configuration, Unusable>,
+    /// Everything reported.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The files.
+    pub sources: Sources,
+}
+
+impl Read {
+    /// Status of a configuration test that read this.
+    pub fn test_status(&self) -> i32 {
+        match &self.outcome {
+            Err(Unusable::Reader(fatal)) => fatal.exit_status(Mode::Test),
+            Err(Unusable::Namespace) => Class::Fatal.exit_status(),
+            // What VRRP refuses was reported with its class.
+            Err(Unusable::Vrrp(_)) | Ok(_) => config::exit_status(&self.diagnostics),
+        }
+    }
+
+    /// Logs everything reported.
+    pub fn log(&self) {
+        for diagnostic in &self.diagnostics {
+            log::info!("{}", render::one_line(diagnostic, &self.sources));
+        }
+    }
+}
+
+/// Reads at once.
+pub fn read(options: &Options, directory: &Path, mode: Mode) -> Read {
+    let mut reading = Reading::open(options, directory, mode);
+    loop {
+        match reading.step() {
+            Step::More(rest) => reading = rest,
+            Step::Done(read) => return *read,
+        }
+    }
+}
+
+/// Reads for a start and logs what is wrong; the exit status when the daemon cannot run with it.
+pub fn load(options: &Options, directory: &Path) -> Result<Configuration, i32> {
+    let read = read(options, directory, Mode::Start);
+    read.log();
+    read.outcome.map_err(|unusable| unusable.start_status())
+}

@@ -1,0 +1,137 @@
+//! From lines to settings: each framework is given the top-level lines, one after another.
+
+use std::rc::Rc;
+
+use config::{Class, Context, Diagnostic, Line, Loaded, Mode, Progress, Sources};
+use vrrp::config::Builder;
+
+use super::{Configuration, Parts, Read, Unusable};
+use crate::cli::Subsystems;
+use crate::globals::{self, Globals};
+use crate::host::Kernel;
+use crate::namespace;
+
+/// What a configuration is read for.
+pub struct Plan {
+    /// Why.
+    pub mode: Mode,
+    /// Which parts will run. A test judges all.
+    pub subsystems: Subsystems,
+    /// `-s`.
+    pub namespace: Option<String>,
+}
+
+impl Plan {
+    fn judged(&self) -> Parts {
+        let test = self.mode == Mode::Test;
+        Parts {
+            vrrp: test || self.subsystems.vrrp,
+            check: test || self.subsystems.check,
+            bfd: test || self.subsystems.bfd,
+        }
+    }
+}
+
+/// Settings in the making.
+pub struct Building {
+    mode: Mode,
+    lines: std::vec::IntoIter<Line>,
+    globals: Globals,
+    notify: notify::Settings,
+    vrrp: Option<Builder>,
+    check: Option<check::Draft>,
+    bfd: Option<bfd::Draft>,
+    present: Parts,
+    diagnostics: Vec<Diagnostic>,
+    sources: Sources,
+}
+
+impl Building {
+    /// Starts with what `global_defs` and the single lines say.
+    pub fn new(loaded: Loaded, plan: &Plan) -> Result<Building, Box<Read>> {
+        let Loaded { lines, sources, mut diagnostics, fatal } = loaded;
+        let failed = |unusable, diagnostics, sources| {
+            Err(Box::new(Read { outcome: Err(unusable), diagnostics, sources }))
+        };
+        if let Some(fatal) = fatal {
+            return failed(Unusable::Reader(fatal), diagnostics, sources);
+        }
+        let mut ctx = Context { diagnostics: &mut diagnostics, mode: plan.mode };
+        let (mut globals, notify) = globals::read(&lines, &mut ctx);
+        config::note_effects(&lines, &sources, &mut ctx);
+        if plan.namespace.is_some() {
+            globals.net_namespace.clone_from(&plan.namespace);
+        }
+        // Interfaces are looked for where the daemon will run.
+        if plan.mode != Mode::Reload
+            && let Some(name) = &globals.net_namespace
+            && let Err(e) = namespace::enter(name)
+        {
+            let message = format!("Unable to join the network namespace {name}: {e}");
+            ctx.report_general(Class::Fatal, message);
+            return failed(Unusable::Namespace, diagnostics, sources);
+        }
+        let judged = plan.judged();
+        let mut vrrp = judged.vrrp.then(|| Builder::new(Rc::new(Kernel::ask()), notify.clone()));
+        if let Some(vrrp) = &mut vrrp {
+            // Defaults do not depend on where they stand.
+            for line in lines.iter().filter(|line| line.name() == "global_defs") {
+                vrrp.apply(line, &mut ctx);
+            }
+        }
+        Ok(Building {
+            mode: plan.mode,
+            lines: lines.into_iter(),
+            globals,
+            notify,
+            vrrp,
+            check: judged.check.then(check::Draft::new),
+            bfd: judged.bfd.then(bfd::Draft::new),
+            present: Parts::default(),
+            diagnostics,
+            sources,
+        })
+    }
+
+    /// Takes the next line.
+    pub fn step(&mut self) -> Progress {
+        let Some(line) = self.lines.next() else { return Progress::Done };
+        let ctx = &mut Context { diagnostics: &mut self.diagnostics, mode: self.mode };
+        if let Some(check) = &mut self.check {
+            check.apply(&line, ctx);
+        }
+        if let Some(vrrp) = self.vrrp.as_mut().filter(|_| line.name() != "global_defs") {
+            vrrp.apply(&line, ctx);
+        }
+        if let Some(bfd) = &mut self.bfd {
+            bfd.apply(&line, ctx);
+        }
+        match line.name() {
+            "virtual_server" => self.present.check = true,
+            "bfd_instance" => self.present.bfd = true,
+            _ => {}
+        }
+        Progress::More
+    }
+
+    /// Checks everything against everything else.
+    pub fn finish(mut self) -> Read {
+        let ctx = &mut Context { diagnostics: &mut self.diagnostics, mode: self.mode };
+        if let Some(check) = self.check {
+            check.finish(ctx);
+        }
+        let mut vrrp = Ok(vrrp::config::Settings::default());
+        if let Some(builder) = self.vrrp {
+            self.present.vrrp = builder.contains_vrrp();
+            vrrp = builder.finish(ctx);
+        }
+        if let Some(bfd) = self.bfd {
+            bfd.finish(ctx);
+        }
+        let (globals, notify, present) = (self.globals, self.notify, self.present);
+        let outcome = vrrp
+            .map(|vrrp| Configuration { globals, vrrp, notify, present })
+            .map_err(Unusable::Vrrp);
+        Read { outcome, diagnostics: self.diagnostics, sources: self.sources }
+    }
+}

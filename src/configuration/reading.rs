@@ -1,0 +1,72 @@
+//! Reading in slices, so that the reload of a large file delays no advert: first the lines of the
+//! text, then what each top-level line means.
+
+use std::path::{Path, PathBuf};
+
+use config::{Mode, Progress, Reader, Source};
+
+use super::Read;
+use super::building::{Building, Plan};
+use crate::cli::Options;
+use crate::globals;
+
+/// The main file when none is named.
+const DEFAULT_FILE: &str = "/etc/keepalived/keepalived.conf";
+
+/// Lines of text in one step.
+const LINES: usize = 64;
+
+/// A configuration that is being read.
+pub struct Reading {
+    plan: Plan,
+    stage: Stage,
+}
+
+enum Stage {
+    Text(Box<Reader>),
+    Lines(Box<Building>),
+}
+
+/// How far reading is.
+pub enum Step {
+    /// There is more to do.
+    More(Reading),
+    /// All is read.
+    Done(Box<Read>),
+}
+
+impl Reading {
+    /// Finds the main file; reads nothing yet.
+    pub fn open(options: &Options, directory: &Path, mode: Mode) -> Reading {
+        let file = options.config_file.clone().unwrap_or_else(|| DEFAULT_FILE.into());
+        let mut reader = config::Options::new(Source::FromFile(PathBuf::from(file)), globals::ROOT);
+        reader.directory = directory.to_path_buf();
+        reader.mode = mode;
+        reader.include_checks_all = options.all_config;
+        if let Some(id) = &options.config_id {
+            reader.config_id.clone_from(id);
+        }
+        let plan =
+            Plan { mode, subsystems: options.subsystems, namespace: options.namespace.clone() };
+        Reading { plan, stage: Stage::Text(Box::new(Reader::open(reader))) }
+    }
+
+    /// Goes on for a while, well below a millisecond unless a block is very long.
+    pub fn step(self) -> Step {
+        let plan = self.plan;
+        let more = |plan, stage| Step::More(Reading { plan, stage });
+        match self.stage {
+            Stage::Text(mut reader) => match reader.step(LINES) {
+                Progress::More => more(plan, Stage::Text(reader)),
+                Progress::Done => match Building::new(reader.finish(), &plan) {
+                    Ok(building) => more(plan, Stage::Lines(Box::new(building))),
+                    Err(read) => Step::Done(read),
+                },
+            },
+            Stage::Lines(mut building) => match building.step() {
+                Progress::More => more(plan, Stage::Lines(building)),
+                Progress::Done => Step::Done(Box::new(building.finish())),
+            },
+        }
+    }
+}

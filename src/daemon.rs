@@ -1,0 +1,182 @@
+//! The running daemon: what its callbacks act on, what it tells those who ask, and how it stops.
+
+use std::path::PathBuf;
+
+use nix::sys::resource::{UsageWho, getrusage};
+use scheduler::{Class, Ready, Scheduler};
+
+use crate::cli::{Options, VERSION_LINE};
+use crate::configuration::Configuration;
+use crate::dump::{self, names};
+use crate::namespace::{self, Namespace};
+use crate::pidfile::PidFile;
+use crate::process::CoreDumps;
+use crate::reload::Reload;
+use crate::systemd::Systemd;
+use crate::{logging, scripts};
+
+/// What the daemon is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// The startup script runs.
+    Starting,
+    /// Everything that has configuration runs.
+    Running,
+    /// Asked to stop.
+    Stopping,
+}
+
+/// The world of the scheduler's callbacks.
+pub struct Daemon {
+    /// The command line.
+    pub options: Options,
+    /// The directory the daemon was started in; names of configuration files are relative to it.
+    pub directory: PathBuf,
+    /// The configuration that is active.
+    pub configuration: Configuration,
+    /// What it is doing.
+    pub phase: Phase,
+    /// The service manager.
+    pub systemd: Systemd,
+    /// The reload that is going on or waits.
+    pub reload: Reload,
+    /// The startup or shutdown script, while it runs.
+    pub script: Option<scripts::Running>,
+    /// Whether the pid files are in a directory of their own, removed at the end if it is empty.
+    pub pid_directory: bool,
+    /// Removed at the end.
+    pub pid_files: Vec<PidFile>,
+    /// Undone at the end.
+    pub core_dumps: CoreDumps,
+    /// Left at the end.
+    pub namespace: Option<Namespace>,
+}
+
+impl Daemon {
+    /// Starts what has configuration. Runs when the startup script has ended.
+    pub fn activate(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
+        if daemon.phase == Phase::Stopping {
+            return finish_stop(scheduler, daemon);
+        }
+        daemon.phase = Phase::Running;
+        if daemon.configuration.runs(&daemon.options.subsystems).any() {
+            log::info!("Startup complete");
+        } else {
+            log::warn!("Warning - keepalived has no configuration to run");
+        }
+        // Also with nothing to run: a service manager that waits would end the daemon.
+        daemon.systemd.ready();
+        if daemon.options.dump_conf {
+            for line in daemon.state().lines() {
+                log::info!("{line}");
+            }
+        }
+        crate::reload::run_queued(scheduler, daemon);
+    }
+
+    /// The text of the daemon's own state dump.
+    fn state(&self) -> String {
+        dump::global::section(self)
+    }
+
+    /// SIGUSR1.
+    pub fn dump_state(&self) {
+        log::info!("Printing parent data for process({}) on signal", std::process::id());
+        let settings = &self.configuration.globals;
+        let instance = self.configuration.data_instance();
+        let name = names::state(names::Part::Main, settings.state_dump_file.as_deref(), &instance);
+        write(&name, &self.state());
+    }
+
+    /// SIGUSR2, and `STATS_CLEAR` with `clear`.
+    pub fn dump_stats(&mut self, clear: bool) {
+        let what = if clear { "clear the statistics" } else { "write the statistics" };
+        log::debug!("Asked to {what}: VRRP does not run");
+    }
+
+    /// `JSON`.
+    pub fn dump_json(&self) {
+        log::debug!("Asked to write JSON: VRRP does not run");
+    }
+}
+
+fn write(name: &std::path::Path, text: &str) {
+    if let Err(e) = dump::write(name, text) {
+        log::error!("Unable to write {}: {e}", name.display());
+    }
+}
+
+/// Stops the daemon: SIGTERM, SIGINT.
+pub fn stop(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
+    if daemon.phase == Phase::Stopping {
+        return;
+    }
+    let starting = daemon.phase == Phase::Starting;
+    daemon.phase = Phase::Stopping;
+    log::info!("Stopping");
+    daemon.systemd.stopping();
+    // A startup script that still runs is waited for, at most until its limit.
+    if !starting {
+        finish_stop(scheduler, daemon);
+    }
+}
+
+/// Everything has stopped but the daemon itself.
+fn finish_stop(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
+    let script = daemon.configuration.globals.shutdown_script.clone();
+    scripts::run(scheduler, daemon, "shutdown script", script, |scheduler, _| scheduler.stop());
+}
+
+/// The last things, after the loop.
+pub fn leave(daemon: Daemon) {
+    for file in daemon.pid_files {
+        file.remove();
+    }
+    match daemon.namespace {
+        Some(namespace) => namespace.leave(),
+        None if daemon.pid_directory => namespace::remove_pid_directory(),
+        None => {}
+    }
+    daemon.core_dumps.restore();
+    log_usage();
+    log::info!("Stopped {VERSION_LINE}");
+    logging::flush_console();
+}
+
+fn log_usage() {
+    let usage = |who| getrusage(who).ok();
+    let (Some(own), Some(children)) =
+        (usage(UsageWho::RUSAGE_SELF), usage(UsageWho::RUSAGE_CHILDREN))
+    else {
+        return;
+    };
+    log::debug!(
+        "CPU usage (self/children) user: {}/{} system: {}/{}",
+        seconds(own.user_time()),
+        seconds(children.user_time()),
+        seconds(own.system_time()),
+        seconds(children.system_time())
+    );
+}
+
+fn seconds(time: nix::sys::time::TimeVal) -> String {
+    format!("{}.{:06}", time.tv_sec(), time.tv_usec())
+}
+
+/// Writes log lines that a slow console did not take, whenever it takes some.
+pub fn watch_console(scheduler: &mut Scheduler<Daemon>, _: &mut Daemon, _: Ready) {
+    fn writable(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon, ready: Ready) {
+        if logging::flush_console() {
+            return watch_console(scheduler, daemon, ready);
+        }
+        if let Some(fd) = logging::console_fd() {
+            let _ = scheduler.add_write(Class::Background, fd, None, 0, writable);
+        }
+    }
+    fn waiting(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon, ready: Ready) {
+        writable(scheduler, daemon, ready);
+    }
+    if let Some(fd) = logging::console_backlog() {
+        let _ = scheduler.add_read(Class::Background, fd, None, 0, waiting);
+    }
+}

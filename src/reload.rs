@@ -1,0 +1,160 @@
+//! Reading the configuration again while everything goes on.
+//!
+//! Reading goes in slices of class Background; nothing that runs is touched before all of the new
+//! configuration is read and checked. What is broken is logged with its place, and the configuration
+//! that runs stays.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use config::{Mode, render};
+use scheduler::{Class, Ready, Scheduler};
+
+use crate::configuration::{Configuration, Read, Reading, Step, Unusable};
+use crate::daemon::{Daemon, Phase};
+
+/// Time after which a slice ends, whatever is left.
+const SLICE: Duration = Duration::from_micros(200);
+
+/// Requests and progress.
+#[derive(Default)]
+pub struct Reload {
+    reading: Option<Reading>,
+    /// One more was asked for. Several requests are one.
+    queued: bool,
+    /// Exists while configuration files are read.
+    handshake: Option<PathBuf>,
+}
+
+/// SIGHUP.
+pub fn request(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
+    match daemon.phase {
+        Phase::Stopping => {}
+        Phase::Running if daemon.reload.reading.is_none() => begin(scheduler, daemon),
+        Phase::Running | Phase::Starting => daemon.reload.queued = true,
+    }
+}
+
+/// After a start or a reload: what was asked for meanwhile.
+pub fn run_queued(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
+    if std::mem::take(&mut daemon.reload.queued) {
+        request(scheduler, daemon);
+    }
+}
+
+fn begin(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
+    log::info!("Reloading ...");
+    daemon.systemd.reloading();
+    daemon.reload.handshake = daemon.configuration.globals.reload_file.clone().and_then(create);
+    let reading = Reading::open(&daemon.options, &daemon.directory, Mode::Reload);
+    daemon.reload.reading = Some(reading);
+    scheduler.add_event(Class::Background, 0, slice);
+}
+
+fn create(path: PathBuf) -> Option<PathBuf> {
+    let created = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o644)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+        .open(&path);
+    match created {
+        Ok(_) => Some(path),
+        Err(e) => {
+            log::error!("Unable to create the reload file {}: {e}", path.display());
+            None
+        }
+    }
+}
+
+fn slice(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon, _: Ready) {
+    let end = scheduler.clock() + SLICE;
+    let Some(mut reading) = daemon.reload.reading.take() else { return };
+    if daemon.phase == Phase::Stopping {
+        return end_handshake(daemon);
+    }
+    loop {
+        match reading.step() {
+            Step::More(rest) => reading = rest,
+            Step::Done(read) => break finish(scheduler, daemon, *read),
+        }
+        if scheduler.clock() >= end {
+            daemon.reload.reading = Some(reading);
+            scheduler.add_event(Class::Background, 0, slice);
+            return;
+        }
+    }
+}
+
+fn end_handshake(daemon: &mut Daemon) {
+    if let Some(path) = daemon.reload.handshake.take() {
+        let _ = std::fs::remove_file(path);
+    }
+}
+
+fn finish(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon, read: Read) {
+    end_handshake(daemon);
+    read.log();
+    match judge(&daemon.configuration, read) {
+        Ok(configuration) => {
+            daemon.configuration = configuration;
+            log::info!("Reload complete");
+        }
+        Err(why) => log::error!("Reload: {why} - keeping the running configuration"),
+    }
+    // Also when nothing changed: the service manager waits for the end.
+    daemon.systemd.ready();
+    run_queued(scheduler, daemon);
+}
+
+/// The new configuration, or why it cannot take the place of `running`.
+fn judge(running: &Configuration, read: Read) -> Result<Configuration, String> {
+    if let Some(file) = &running.globals.reload_check_config {
+        record(file, &read);
+        if read.test_status() != 0 {
+            return Err("the new configuration has errors".into());
+        }
+    }
+    let new = match read.outcome {
+        Ok(new) => new,
+        Err(Unusable::Reader(config::Fatal::MissingParameter)) => {
+            return Err("a mandatory argument is missing".into());
+        }
+        Err(Unusable::Reader(config::Fatal::Include)) => {
+            return Err("a file that must be included cannot be read".into());
+        }
+        Err(Unusable::Reader(config::Fatal::NoMainFile)) => {
+            return Err("there is no configuration file".into());
+        }
+        Err(Unusable::Vrrp(refused)) => return Err(refused.to_string()),
+        Err(Unusable::Namespace) => return Err("the network namespace cannot be joined".into()),
+    };
+    match running.unchangeable(&new) {
+        Some(keyword) => Err(format!("{keyword} cannot be changed by a reload")),
+        None => Ok(new),
+    }
+}
+
+/// `reload_check_config`: what a configuration test would have written.
+fn record(path: &Path, read: &Read) {
+    let written = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o644)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+        .open(path)
+        .and_then(|mut file| {
+            for diagnostic in read.diagnostics.iter().filter(|d| d.class.is_some()) {
+                writeln!(file, "{}", render::one_line(diagnostic, &read.sources))?;
+            }
+            Ok(())
+        });
+    if let Err(e) = written {
+        log::error!("Unable to write {}: {e}", path.display());
+    }
+}
