@@ -56,3 +56,6 @@ fn invalid<T>(word: &Word, ctx: &mut Context<'_>, what: &str) -> Option<T> {
     ctx.report(Class::General, word.span, message);
     None
 }
+
+#[cfg(test)]
+mod tests;

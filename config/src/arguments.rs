@@ -183,3 +183,6 @@ fn check_line(line: &Line, ctx: &mut Context<'_>) {
         check_line(line, ctx);
     }
 }
+
+#[cfg(test)]
+mod tests;

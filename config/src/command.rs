@@ -181,3 +181,6 @@ fn digits(rest: &[u8], radix: u32, most: usize) -> (u8, &[u8]) {
     // Three octal digits can exceed a byte; as in C, the low eight bits count.
     (value.to_le_bytes()[0], &rest[count..])
 }
+
+#[cfg(test)]
+mod tests;

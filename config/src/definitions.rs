@@ -133,6 +133,8 @@ pub(crate) struct Substituted {
     pub behind: usize,
     /// Lines that follow this one, outermost definition first.
     pub following: Vec<(Box<[u8]>, Lines)>,
+    /// The line must not be used.
+    pub refused: bool,
     /// What went wrong: general errors.
     pub errors: Vec<String>,
     /// Remarks for the log.
@@ -158,28 +160,41 @@ pub(crate) fn substitute(
     surroundings: &mut Surroundings<'_>,
 ) -> Option<Substituted> {
     let mut work = Work {
-        result: Substituted { before: usize::MAX, ..Substituted::default() },
-        rest: line.iter().rev().copied().collect(),
+        result: Substituted { before: line.len(), ..Substituted::default() },
+        done: line.iter().map(|b| u16::from(*b)).collect(),
+        rest: Vec::new(),
         original_tail: line.len(),
         active: Vec::new(),
         replacements: 0,
     };
-    work.run(definitions, surroundings);
-    let Work { mut result, original_tail, replacements, .. } = work;
+    // A `$` may come to stand in front of a name only by the replacement behind it.
+    loop {
+        let before = work.replacements;
+        work.pass(definitions, surroundings);
+        if work.replacements == before || !work.result.errors.is_empty() {
+            break;
+        }
+    }
+    let Work { mut result, done, original_tail, replacements, .. } = work;
     if replacements == 0 && result.errors.is_empty() && result.remarks.is_empty() {
         return None;
     }
-    if replacements == 0 {
-        result.before = result.text.len();
-    }
+    let literals = done.iter().enumerate().filter(|(_, unit)| **unit & LITERAL != 0);
+    result.literal = literals.map(|(at, _)| at).collect();
+    result.text = done.iter().map(|unit| unit.to_le_bytes()[0]).collect();
     result.behind = result.text.len().saturating_sub(original_tail);
     Some(result)
 }
 
+/// Marks a byte that is no comment start whatever it is.
+const LITERAL: u16 = 0x100;
+
 struct Work {
     result: Substituted,
+    /// What has been scanned.
+    done: Vec<u16>,
     /// What is still to be scanned, last byte first, so that replacing is cheap.
-    rest: Vec<u8>,
+    rest: Vec<u16>,
     /// How many bytes behind the last replacement are the original's.
     original_tail: usize,
     /// Names being replaced, each with the length of what stood behind it.
@@ -188,27 +203,30 @@ struct Work {
 }
 
 impl Work {
-    fn run(&mut self, definitions: &Definitions, surroundings: &mut Surroundings<'_>) {
-        while let Some(byte) = self.rest.last().copied() {
-            if byte != b'$' || !self.replace(definitions, surroundings) {
+    fn pass(&mut self, definitions: &Definitions, surroundings: &mut Surroundings<'_>) {
+        self.active.clear();
+        self.rest = std::mem::take(&mut self.done);
+        self.rest.reverse();
+        while let Some(unit) = self.rest.last().copied() {
+            if unit != u16::from(b'$') || !self.replace(definitions, surroundings) {
                 self.rest.pop();
-                self.result.text.push(byte);
+                self.done.push(unit);
             }
         }
     }
 
     /// Replaces the reference that is next, if there is one.
     fn replace(&mut self, definitions: &Definitions, surroundings: &mut Surroundings<'_>) -> bool {
-        // A reference fits on a line, so looking at that much is enough and keeps this linear.
-        let upcoming: Vec<u8> = self.rest.iter().rev().take(LONGEST).copied().collect();
+        let upcoming: Vec<u8> = self.rest.iter().rev().map(|unit| unit.to_le_bytes()[0]).collect();
         let Some(reference) = reference(&upcoming) else { return false };
         let behind = self.rest.len() - reference.len;
         while self.active.last().is_some_and(|(_, tail)| *tail >= self.rest.len()) {
             self.active.pop();
         }
         if self.replacements >= MOST_REPLACEMENTS {
-            return self
-                .give_up(format!("more than {MOST_REPLACEMENTS} substitutions on one line"));
+            self.result.refused = true;
+            let message = format!("more than {MOST_REPLACEMENTS} substitutions; line ignored");
+            return self.give_up(message);
         }
         if self.active.iter().any(|(name, _)| **name == *reference.name) {
             let name = String::from_utf8_lossy(reference.name);
@@ -233,8 +251,7 @@ impl Work {
             }
             Replacement::Literal(byte) => {
                 self.replaced(behind);
-                self.result.literal.push(self.result.text.len());
-                self.result.text.push(byte);
+                self.done.push(LITERAL | u16::from(byte));
                 return true;
             }
             Replacement::Lines(lines) => {
@@ -250,23 +267,22 @@ impl Work {
                 text
             }
         };
-        if self.result.text.len() + text.len() + behind > LONGEST {
+        if self.done.len() + text.len() + behind > LONGEST {
             let name = String::from_utf8_lossy(reference.name);
             let message = format!("line with ${name} replaced is longer than {LONGEST} bytes");
             self.result.remarks.push(message);
-            let rest = std::mem::take(&mut self.rest);
-            self.result.text.extend(rest.iter().rev());
+            self.keep_rest();
             return true;
         }
         self.replaced(behind);
         self.active.push((reference.name.into(), behind));
-        self.rest.extend(text.iter().rev());
+        self.rest.extend(text.iter().rev().map(|b| u16::from(*b)));
         true
     }
 
     fn replaced(&mut self, behind: usize) {
         self.replacements += 1;
-        self.result.before = self.result.before.min(self.result.text.len());
+        self.result.before = self.result.before.min(self.done.len());
         self.original_tail = self.original_tail.min(behind);
         self.rest.truncate(behind);
     }
@@ -274,9 +290,13 @@ impl Work {
     /// Reports and leaves the rest of the line as it is.
     fn give_up(&mut self, message: String) -> bool {
         self.result.errors.push(message);
-        let rest = std::mem::take(&mut self.rest);
-        self.result.text.extend(rest.iter().rev());
+        self.keep_rest();
         true
+    }
+
+    fn keep_rest(&mut self) {
+        let rest = std::mem::take(&mut self.rest);
+        self.done.extend(rest.iter().rev());
     }
 }
 

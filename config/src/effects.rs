@@ -34,3 +34,6 @@ fn note(lines: &[Line], sources: &Sources, ctx: &mut Context<'_>, seen: &mut Has
         note(line.lines(), sources, ctx, seen);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -121,3 +121,6 @@ pub(crate) fn judge(matches: &Matches, directive: Checks, in_force: Checks) -> V
     }
     verdict
 }
+
+#[cfg(test)]
+mod tests;

@@ -153,3 +153,6 @@ fn out_of_range(word: &Word, min: &str, max: &str, ctx: &mut Context<'_>, what: 
     let message = format!("{what}: '{}' must be in [{min}, {max}]; ignored", word.text);
     ctx.report(Class::InvalidNumber, word.span, message);
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,10 +6,11 @@ use crate::{Class, Diagnostic, Sources, Span, text};
 
 /// The message with the prefix tools know (spec config-language §2.3), without a line end.
 pub fn one_line(diagnostic: &Diagnostic, sources: &Sources) -> String {
-    match diagnostic.span {
+    let line = match diagnostic.span {
         Some(span) => format!("{}{}", sources.prefix(span), diagnostic.message),
         None => diagnostic.message.clone(),
-    }
+    };
+    printable(&line)
 }
 
 /// The message, the line it is about with the place underlined, and the help, over several lines;
@@ -72,3 +73,6 @@ fn printable(text: &str) -> String {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -42,3 +42,6 @@ fn distance(a: &[u8], b: &[u8]) -> usize {
     }
     old[b.len()]
 }
+
+#[cfg(test)]
+mod tests;

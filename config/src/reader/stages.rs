@@ -104,7 +104,7 @@ impl Reader {
     fn collect(&mut self, text: &[u8], empty: bool) {
         let Some(collecting) = &mut self.collecting else { return };
         let (line, continued) = match text.strip_suffix(b"\\") {
-            Some(line) => (line, true),
+            Some(line) => (line.trim_ascii_end(), true),
             None => (text, false),
         };
         if !line.is_empty() {
@@ -262,6 +262,9 @@ impl Reader {
         }
         for message in &result.remarks {
             self.report.log(Some(place.whole), message.clone());
+        }
+        if result.refused {
+            return;
         }
         let shift = difference(text.len(), result.text.len());
         let place = place.changed(result.before, result.behind, shift);
