@@ -64,11 +64,7 @@ impl Lan {
                     && interface.flags.contains(InterfaceFlags::IFF_RUNNING)
             })
         };
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while !running() {
-            assert!(Instant::now() < deadline, "{name} has no carrier");
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        wait_until("no carrier", running);
         ip(&["address", "add", &format!("10.9.0.{number}/24"), "dev", name]);
         ip(&["address", "add", &format!("fe80::{number}/64"), "dev", name, "nodad"]);
         ip(&["address", "add", &format!("fd09::{number}/64"), "dev", name, "nodad"]);
@@ -78,6 +74,12 @@ impl Lan {
         for address in [format!("10.9.0.{other}"), format!("fd09::{other}")] {
             ip(&["neighbour", "add", &address, "lladdr", &mac, "dev", name, "nud", "permanent"]);
         }
+        // The kernel accepts an IPv6 address some time before it listens to it.
+        let own = [0xfe80, 0xfd09].map(|prefix| format!("{prefix:04x}{number:028x} 80 "));
+        wait_until("no local route", || {
+            let routes = std::fs::read_to_string("/proc/thread-self/net/ipv6_route").unwrap();
+            own.iter().all(|route| routes.lines().any(|line| line.starts_with(route)))
+        });
     }
 
     pub(super) fn in_left<T>(&self, work: impl FnOnce() -> T) -> T {
@@ -88,6 +90,14 @@ impl Lan {
     pub(super) fn in_right<T>(&self, work: impl FnOnce() -> T) -> T {
         setns(&self.right, CloneFlags::CLONE_NEWNET).unwrap();
         work()
+    }
+}
+
+fn wait_until(missing: &str, mut there: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !there() {
+        assert!(Instant::now() < deadline, "{missing}");
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 
