@@ -7,11 +7,12 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::time::Duration;
 
 use crate::source::READ;
 use crate::sys::{self, Which};
 use crate::thread::Kind;
-use crate::{Callback, Cause, Class, Exit, Scheduler, ThreadId};
+use crate::{Callback, Cause, Class, Exit, Scheduler, ThreadId, Time};
 
 /// How the end of a child is noticed.
 pub(crate) enum Watch {
@@ -57,7 +58,7 @@ impl<W> Scheduler<W> {
         &mut self,
         class: Class,
         pid: i32,
-        timeout: Option<std::time::Duration>,
+        timeout: Option<Duration>,
         arg: u64,
         callback: Callback<W>,
     ) -> io::Result<ThreadId> {
@@ -167,7 +168,7 @@ impl<W> Scheduler<W> {
         let Some(thread) = self.threads.get_mut(id) else { return };
         thread.ready = None;
         let (class, deadline) = (thread.class, thread.deadline);
-        if deadline != crate::Time::NEVER {
+        if deadline != Time::NEVER {
             self.heaps[class.index()].arm(id.slot, deadline);
         }
         let pidfd = self.children.by_pid.get(&pid).and_then(Child::pidfd);

@@ -6,6 +6,27 @@
 //! runs long holds up the others, so long work is cut into slices, each of them an event of class
 //! [`Class::Background`].
 //!
+//! ```
+//! use std::time::Duration;
+//! use scheduler::{Class, Ready, Scheduler, Time};
+//!
+//! /// Sends an advert every second, counted from the planned moment and not from now.
+//! fn advert(s: &mut Scheduler<u64>, sent: &mut u64, ready: Ready) {
+//!     *sent += 1;
+//!     s.add_timer(Class::Urgent, ready.due + Duration::from_secs(1), ready.arg, advert);
+//!     if *sent == 3600 {
+//!         s.stop();
+//!     }
+//! }
+//!
+//! let mut sent = 0;
+//! let mut s = Scheduler::simulated(Time::ZERO); // Scheduler::new()? in the daemon
+//! s.add_timer_after(Class::Urgent, Duration::ZERO, 51, advert);
+//! s.run(&mut sent)?;
+//! assert_eq!((sent, s.now()), (3600, Time::ZERO + Duration::from_secs(3599)));
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
 //! # A pass
 //!
 //! The loop goes in passes. A pass

@@ -10,7 +10,7 @@ use crate::heap::Heap;
 use crate::kernel::{self, Kernel};
 use crate::queue::Queues;
 use crate::signal::Signals;
-use crate::source::{READ, Sources, WRITE};
+use crate::source::{READ, Source, Sources, WRITE};
 use crate::thread::{Kind, Thread, Threads, Wake};
 use crate::{Callback, Cause, Class, Stats, ThreadId, Time};
 
@@ -390,6 +390,6 @@ impl<W> Scheduler<W> {
         if let Some(kernel) = &self.kernel {
             kernel.ignore(fd, source, &mut self.stats);
         }
-        *source = crate::source::Source { generation: source.generation, ..Default::default() };
+        *source = Source { generation: source.generation, ..Default::default() };
     }
 }

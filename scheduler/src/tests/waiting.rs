@@ -54,6 +54,22 @@ fn an_edge_whose_thread_was_cancelled_is_kept_for_the_next() {
     assert_eq!(world, Some(id));
 }
 
+/// More came while the reader ran, and it has read that, too.
+#[test]
+fn what_was_drained_is_not_reported() {
+    fn read(s: &mut Scheduler<Log>, log: &mut Log, ready: Ready) {
+        note(s, log, ready);
+        s.inject_readable(5);
+        s.drained(5);
+        s.add_read(Class::Urgent, 5, None, 2, note).unwrap();
+    }
+    let (mut s, mut log) = (simulated(), Log::default());
+    s.add_read(Class::Urgent, 5, None, 1, read).unwrap();
+    s.inject_readable(5);
+    s.run(&mut log).unwrap();
+    assert_eq!(log.args(), [1]);
+}
+
 #[test]
 fn a_forgotten_descriptor_has_no_threads_and_no_events() {
     let (mut s, mut log) = (simulated(), Log::default());
