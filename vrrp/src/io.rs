@@ -11,7 +11,7 @@ mod garp;
 mod socket;
 mod sys;
 
-pub use batch::{Datagram, Outgoing, QueueFull, ReceiveBatch, Received, SendBatch};
+pub use batch::{Datagram, Defect, Outgoing, QueueFull, ReceiveBatch, Received, SendBatch};
 pub use garp::GarpChannel;
 pub use socket::{Carriage, SocketError, SocketKey, SocketPair};
 pub use sys::BATCH;
@@ -27,6 +27,15 @@ const SEND_BUFFER: i32 = 4 << 20;
 fn accept_nothing(socket: &Socket) -> io::Result<()> {
     // BPF_RET | BPF_K: keep 0 bytes.
     socket.attach_filter(&[SockFilter::new(0x06, 0, 0, 0)])
+}
+
+/// The system's words for an error, without the number the standard library appends.
+pub fn error_text(error: &io::Error) -> String {
+    let mut text = error.to_string();
+    if let Some(end) = text.find(" (os error") {
+        text.truncate(end);
+    }
+    text
 }
 
 /// Whether the kernel forwards IPv6 from `interface`, as the Router flag of a neighbour advert says.

@@ -282,7 +282,41 @@ pub struct Datagram<'a> {
     pub control_truncated: bool,
 }
 
+/// Why a datagram is passed over before anybody looks into it. The text follows `recvmsg(FD) ` in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Defect {
+    /// Nothing in it.
+    Empty,
+    /// It did not fit the slot.
+    Truncated {
+        /// Bytes on the wire.
+        len: usize,
+        /// Bytes kept.
+        kept: usize,
+    },
+}
+
+impl fmt::Display for Defect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Defect::Empty => f.write_str("returned data length 0"),
+            Defect::Truncated { len, kept } => {
+                write!(f, "message truncated from {len} to {kept} bytes")
+            }
+        }
+    }
+}
+
 impl<'a> Datagram<'a> {
+    /// What rules it out, if anything.
+    pub fn defect(&self) -> Option<Defect> {
+        match (self.len, self.truncated) {
+            (0, _) => Some(Defect::Empty),
+            (len, true) => Some(Defect::Truncated { len, kept: self.bytes.len() }),
+            (_, false) => None,
+        }
+    }
+
     /// The datagram as a VRRP packet. An IPv6 packet whose destination or hop limit the kernel did not tell
     /// fails the checks on these.
     pub fn packet(&self) -> Result<Packet<'a>, TooShort> {

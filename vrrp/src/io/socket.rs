@@ -10,7 +10,7 @@ use std::os::fd::AsFd;
 
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockAddr, Socket, Type};
 
-use super::{SEND_BUFFER, accept_nothing, sys};
+use super::{SEND_BUFFER, accept_nothing, error_text, sys};
 use crate::config::Family;
 use crate::packet::{ADVERT_TOS, ADVERT_TTL, CHECKSUM_OFFSET, PROTOCOL};
 
@@ -160,7 +160,7 @@ impl SocketError {
 impl fmt::Display for SocketError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let errno = self.error().raw_os_error().unwrap_or(0);
-        let text = text_of(self.error());
+        let text = error_text(self.error());
         match self {
             SocketError::Open(_) => write!(f, "cant open raw socket. errno={errno}"),
             SocketError::Membership { interface, family, .. } => {
@@ -188,15 +188,6 @@ impl fmt::Display for SocketError {
 }
 
 impl std::error::Error for SocketError {}
-
-/// The error's words without the number the standard library appends.
-fn text_of(error: &io::Error) -> String {
-    let mut text = error.to_string();
-    if let Some(end) = text.find(" (os error") {
-        text.truncate(end);
-    }
-    text
-}
 
 /// Turns a refused option into an error that names it.
 fn option(

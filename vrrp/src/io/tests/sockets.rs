@@ -117,7 +117,7 @@ fn exchange(
         ignore_adverts: false,
     };
     let vrids = collect(right.receive(), COUNT, 2048, |datagram| {
-        assert!(!datagram.truncated && !datagram.control_truncated);
+        assert!(datagram.defect().is_none() && !datagram.control_truncated);
         let packet = datagram.packet().unwrap();
         let accepted = validate(&packet, &expect).outcome.unwrap();
         assert_eq!(accepted.source, from[0]);
@@ -208,8 +208,10 @@ fn a_datagram_longer_than_the_slot_is_marked() {
         let mut batch = SendBatch::new();
         batch.push(Outgoing::advert(0, 0, &advert, 0)).unwrap();
         batch.flush(|_| Some(left.send().as_fd()), |_, error| panic!("{error}"));
-        let seen = collect(right.receive(), 1, 16, |d| (d.truncated, d.bytes.len(), d.len));
-        assert_eq!(seen, [(true, 16, 32)]);
+        let seen = collect(right.receive(), 1, 16, |d| (d.bytes.len(), d.defect()));
+        let defect = Defect::Truncated { len: 32, kept: 16 };
+        assert_eq!(seen, [(16, Some(defect))]);
+        assert_eq!(defect.to_string(), "message truncated from 32 to 16 bytes");
     });
 }
 
