@@ -10,7 +10,6 @@ mod configuration;
 mod daemon;
 mod daemonise;
 mod dump;
-#[path = "provisional.rs"]
 mod globals;
 mod host;
 mod logging;

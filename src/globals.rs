@@ -1,0 +1,184 @@
+//! What the daemon as a whole is told: the single lines of the top level, and the `global_defs` that
+//! are of no framework.
+//!
+//! The tables of all crates meet here: [`ROOT`] is the level a configuration is read at.
+
+mod kernel;
+mod rows;
+mod umask;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use config::{Context, Grammar, Line};
+use notify::Script;
+
+use rows::TOP;
+
+/// Time limit of a script that is given none.
+const SCRIPT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The outermost level of a configuration.
+pub static ROOT: &[&dyn Grammar] = &[&TOP, &vrrp::config::ROOT, &check::ROOT, &bfd::ROOT];
+
+/// What the daemon as a whole acts on.
+#[derive(Clone, Debug, PartialEq)]
+// What nothing reads yet is compared by a reload and shown by a dump.
+#[allow(dead_code)]
+pub struct Globals {
+    /// `net_namespace`; not changed by a reload.
+    pub net_namespace: Option<String>,
+    /// `use_pid_dir`.
+    pub use_pid_dir: bool,
+    /// `instance`; not changed by a reload.
+    pub instance: Option<String>,
+    /// `child_wait_time`.
+    pub child_wait_time: Duration,
+    /// `process_names`.
+    pub process_names: bool,
+    /// `process_name`.
+    pub process_name: Option<String>,
+    /// `vrrp_process_name`.
+    pub vrrp_process_name: Option<String>,
+    /// `startup_script` and its time limit.
+    pub startup_script: Option<(Script, Duration)>,
+    /// `shutdown_script` and its time limit.
+    pub shutdown_script: Option<(Script, Duration)>,
+    /// How the process is scheduled.
+    pub scheduling: Scheduling,
+    /// `umask`.
+    pub umask: Option<u32>,
+    /// `reload_check_config`: where messages of the check go.
+    pub reload_check_config: Option<PathBuf>,
+    /// `reload_time_file`.
+    pub reload_time_file: Option<PathBuf>,
+    /// `reload_repeat`.
+    pub reload_repeat: bool,
+    /// `reload_file`; without a path in the configuration, beside the pid files.
+    pub reload_file: Option<PathBuf>,
+    /// `data_use_instance`.
+    pub data_use_instance: bool,
+    /// `state_dump_file`.
+    pub state_dump_file: Option<String>,
+    /// `stats_dump_file`.
+    pub stats_dump_file: Option<String>,
+    /// `json_dump_file`.
+    pub json_dump_file: Option<String>,
+}
+
+/// How the process is scheduled. There is one process, so the keywords of VRRP hold for all of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+// Until the start applies it.
+#[allow(dead_code)]
+pub struct Scheduling {
+    /// `max_auto_priority`; 0: off, -1: off without a notice.
+    pub max_auto_priority: i8,
+    /// `min_auto_priority_delay`.
+    pub min_auto_priority_delay: Duration,
+    /// `vrrp_priority`: nice value, -20 to 19.
+    pub nice: i8,
+    /// `vrrp_rt_priority`: SCHED_RR priority, 1 to 99; 0: off.
+    pub realtime: u8,
+    /// `vrrp_rlimit_rttime`, when realtime; zero: no limit.
+    pub rttime: Duration,
+    /// `vrrp_cpu_affinity`; empty: any.
+    pub processors: Vec<usize>,
+    /// `vrrp_no_swap`.
+    pub no_swap: bool,
+}
+
+impl Default for Globals {
+    fn default() -> Self {
+        Globals {
+            net_namespace: None,
+            use_pid_dir: false,
+            instance: None,
+            child_wait_time: Duration::from_secs(5),
+            process_names: false,
+            process_name: None,
+            vrrp_process_name: None,
+            startup_script: None,
+            shutdown_script: None,
+            scheduling: Scheduling::default(),
+            umask: None,
+            reload_check_config: None,
+            reload_time_file: None,
+            reload_repeat: false,
+            reload_file: None,
+            data_use_instance: false,
+            state_dump_file: None,
+            stats_dump_file: None,
+            json_dump_file: None,
+        }
+    }
+}
+
+impl Default for Scheduling {
+    fn default() -> Self {
+        Scheduling {
+            max_auto_priority: 0,
+            min_auto_priority_delay: Duration::from_secs(1),
+            nice: 0,
+            realtime: 0,
+            rttime: Duration::from_millis(10),
+            processors: Vec::new(),
+            no_swap: false,
+        }
+    }
+}
+
+/// What the lines of the top level say to the daemon as a whole, and to its scripts, FIFOs and mails.
+/// The keywords of `global_defs` that are of a framework are the framework's to take.
+pub fn read(lines: &[Line], ctx: &mut Context<'_>) -> (Globals, notify::Settings) {
+    let mut draft = Draft::default();
+    for line in lines {
+        TOP.apply(&mut draft, line, ctx);
+    }
+    draft.finish(ctx)
+}
+
+/// [`Globals`] and what scripts need, while they are read.
+#[derive(Default)]
+pub struct Draft {
+    globals: Globals,
+    notify: notify::Settings,
+    startup_timeout: Option<Duration>,
+    shutdown_timeout: Option<Duration>,
+    default_reload_file: bool,
+    net_namespace_ipvs: bool,
+    tmp_config_directory: bool,
+    snmp_socket: bool,
+}
+
+impl Draft {
+    /// What keywords make of each other.
+    fn finish(mut self, ctx: &mut Context<'_>) -> (Globals, notify::Settings) {
+        let globals = &mut self.globals;
+        for (script, limit) in [
+            (&mut globals.startup_script, self.startup_timeout),
+            (&mut globals.shutdown_script, self.shutdown_timeout),
+        ] {
+            if let (Some((_, place)), Some(limit)) = (script, limit) {
+                *place = limit;
+            }
+        }
+        if self.default_reload_file {
+            globals.reload_file = Some(default_reload_file(globals));
+        }
+        self.notify.finish(ctx);
+        (self.globals, self.notify)
+    }
+}
+
+fn default_reload_file(globals: &Globals) -> PathBuf {
+    match &globals.instance {
+        Some(instance) => format!("/run/keepalived/keepalived_{instance}.reload").into(),
+        None if globals.use_pid_dir || globals.net_namespace.is_some() => {
+            "/run/keepalived/keepalived.reload".into()
+        }
+        None => "/run/keepalived.reload".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests;
