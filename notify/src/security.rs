@@ -114,6 +114,24 @@ pub fn check(script: &Script) -> Verdict {
     }
 }
 
+/// Whether a configured script is to be used; says in the log what is wrong with it. `what` names
+/// it ("vrrp_script chk"); `enforce` is `enable_script_security`, without which a script that
+/// others could change is only complained about.
+pub fn admit(script: &Script, enforce: bool, what: &str) -> bool {
+    let verdict = check(script);
+    match &verdict {
+        Verdict::Ok => true,
+        Verdict::Insecure { .. } if !enforce => {
+            log::warn!("{what}: script '{}' {verdict}", script.text);
+            true
+        }
+        _ => {
+            log::error!("{what}: script '{}' {verdict} - disabling it", script.text);
+            false
+        }
+    }
+}
+
 /// The first directory of `PATH` in which the script's user may execute a file of this name.
 pub fn find_in_path(name: &str, script: &Script) -> Option<PathBuf> {
     if name.is_empty() {

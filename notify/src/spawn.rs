@@ -141,4 +141,4 @@ fn advise(text: &str) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
