@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use config::{Class, Context, Line};
 
 use crate::keywords::{GLOBAL, Globals, Group, ROOT, Reference, VirtualServer};
-use crate::script::{self, Security};
+use crate::script;
 use crate::validation;
 
 /// Names looked through for one that is near a wrong one, so that many wrong ones stay cheap.
@@ -13,15 +13,14 @@ const SUGGESTION_LIMIT: usize = 64;
 
 /// What has been read so far.
 ///
-/// Give it every top-level line in file order, also those of other frameworks: names of track files
-/// and BFD instances, and the security of scripts, come from there.
+/// Give it every top-level line in file order, also those of other frameworks: the names of track
+/// files and BFD instances come from there.
 #[derive(Default)]
 pub struct Draft {
     pub(crate) servers: Vec<VirtualServer>,
     pub(crate) groups: HashMap<String, Group>,
     pub(crate) ssl: bool,
     globals: Globals,
-    security: Security,
     files: HashSet<String>,
     bfd_instances: HashSet<String>,
 }
@@ -47,9 +46,7 @@ impl Draft {
 
     fn globals(&mut self, line: &Line, ctx: &mut Context<'_>) {
         for line in line.lines() {
-            if !GLOBAL.apply(&mut self.globals, line, ctx) {
-                self.security.note(line);
-            }
+            GLOBAL.apply(&mut self.globals, line, ctx);
         }
     }
 
@@ -78,16 +75,15 @@ impl Draft {
         }
     }
 
-    /// The checks that need everything.
-    pub fn finish(mut self, ctx: &mut Context<'_>) {
+    /// The checks that need everything; `settings` is what `global_defs` says about scripts.
+    pub fn finish(mut self, settings: &notify::Settings, ctx: &mut Context<'_>) {
         for server in &mut self.servers {
             validation::finish(server, &self.groups, ctx);
         }
         if self.servers.is_empty() {
             return;
         }
-        let fifo = self.security.fifo_script();
         let scripts = self.servers.iter_mut().flat_map(|server| server.scripts.drain(..));
-        script::check(scripts.chain(fifo), &self.security, ctx);
+        script::check(scripts, settings, ctx);
     }
 }

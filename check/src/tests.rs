@@ -12,14 +12,9 @@ const fn row(keyword: Keyword) -> Row<()> {
 
 /// What others declare beside us.
 static OTHERS: Table<()> = Table::new(&[
-    row(Keyword::new("global_defs", Args::Flag, "").block(&[&GLOBAL, &OTHER_GLOBALS])),
+    row(Keyword::new("global_defs", Args::Flag, "").block(&[&GLOBAL, &notify::GLOBALS])),
     row(Keyword::new("track_file", Args::Word { max: 0 }, "").block(&[&FILE])),
     row(Keyword::new("bfd_instance", Args::Word { max: 0 }, "").block(&[&BFD])),
-]);
-static OTHER_GLOBALS: Table<()> = Table::new(&[
-    row(Keyword::new("enable_script_security", Args::Flag, "")),
-    row(Keyword::new("script_user", Args::Word { max: 0 }, "")),
-    row(Keyword::new("lvs_notify_fifo_script", Args::Command, "")),
 ]);
 static FILE: Table<()> = Table::new(&[row(Keyword::new("file", Args::Word { max: 0 }, ""))]);
 static BFD: Table<()> = Table::new(&[
@@ -37,10 +32,14 @@ fn test(text: &str) -> (i32, Vec<String>) {
     let mut ctx = Context { diagnostics: &mut loaded.diagnostics, mode: Mode::Test };
     config::note_effects(&loaded.lines, &loaded.sources, &mut ctx);
     let mut draft = Draft::new();
+    let mut settings = notify::Settings::default();
     for line in &loaded.lines {
         draft.apply(line, &mut ctx);
+        for line in line.lines().iter().filter(|_| line.name() == "global_defs") {
+            notify::GLOBALS.apply(&mut settings, line, &mut ctx);
+        }
     }
-    draft.finish(&mut ctx);
+    draft.finish(&settings, &mut ctx);
     let status = match loaded.fatal {
         Some(fatal) => fatal.exit_status(Mode::Test),
         None => exit_status(&loaded.diagnostics),
@@ -532,7 +531,8 @@ fn scripts_that_are_there_need_a_word_about_security() {
     assert_eq!(with(""), 6);
     assert_eq!(with("enable_script_security\nscript_user root"), 0);
     let fifo = format!("global_defs {{\nlvs_notify_fifo_script {}\n}}\n", here.display());
-    assert_eq!(test(&format!("{fifo}{}", in_virtual_server(""))).0, 6);
+    let (status, messages) = test(&format!("{fifo}{}", in_virtual_server("")));
+    assert_eq!(status, 6, "{messages:?}");
     assert_eq!(test(&fifo).0, 0, "there is no virtual server");
 }
 

@@ -136,6 +136,18 @@ pub static GLOBALS: Table<Settings> = Table::new(&[
         set_fifo_script,
     ),
     N::new(
+        Keyword::new("lvs_notify_fifo", FIFO, "FIFO for events of virtual servers")
+            .expected()
+            .not_yet(),
+        set_fifo,
+    ),
+    N::new(
+        Keyword::new("lvs_notify_fifo_script", Args::Command, "started to read lvs_notify_fifo")
+            .expected()
+            .not_yet(),
+        set_fifo_script,
+    ),
+    N::new(
         Keyword::new("notification_email_from", Args::Free("ADDRESS"), "sender of mails")
             .expected()
             .not_yet(),

@@ -118,7 +118,7 @@ impl Building {
     pub fn finish(mut self) -> Read {
         let ctx = &mut Context { diagnostics: &mut self.diagnostics, mode: self.mode };
         if let Some(check) = self.check {
-            check.finish(ctx);
+            check.finish(&self.notify, ctx);
         }
         let mut vrrp = Ok(vrrp::config::Settings::default());
         if let Some(builder) = self.vrrp {
