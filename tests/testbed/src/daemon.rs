@@ -9,7 +9,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::process::{descendants, ended, in_namespace, kill_tree};
-use crate::{Host, wait_for};
+use crate::{Host, interrupt, wait_for};
 
 /// A running daemon: in the foreground, VRRP only, detailed log, its files in a folder of its own.
 pub struct Daemon {
@@ -155,7 +155,7 @@ impl Daemon {
 impl Drop for Daemon {
     fn drop(&mut self) {
         kill_tree(&mut self.child);
-        if std::thread::panicking() {
+        if std::thread::panicking() && !interrupt::raised() {
             let log = self.log();
             eprintln!("---- log of {} ----\n{log}----", self.name);
         }

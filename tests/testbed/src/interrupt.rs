@@ -20,9 +20,14 @@ pub fn stop_on_interrupt() {
     });
 }
 
+/// Whether the person has had enough.
+pub(crate) fn raised() -> bool {
+    INTERRUPTED.load(Ordering::SeqCst)
+}
+
 /// Panics once the person has had enough, unless a panic is already taking the bed down.
 pub(crate) fn check() {
-    if INTERRUPTED.load(Ordering::SeqCst) && !std::thread::panicking() {
+    if raised() && !std::thread::panicking() {
         panic!("interrupted");
     }
 }

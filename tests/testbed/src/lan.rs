@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::IpAddr;
 use std::os::fd::AsFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use nix::sched::{CloneFlags, setns};
@@ -18,20 +18,21 @@ pub struct Lan {
     capture: Option<Capture>,
     bridge: Namespace,
     prefix: String,
+    network: String,
 }
 
 impl Lan {
     /// Makes the bridge and starts the capture.
     #[track_caller]
     pub fn new() -> Self {
-        let mut lan = Self::without_capture();
+        let mut lan = Self::without_capture("10.9.0");
         lan.capture = Some(Capture::start(&lan.bridge.name, &lan.bridge.folder));
         lan
     }
 
-    /// Makes the bridge only: needs neither tcpdump nor tshark.
+    /// Makes the bridge only, for an IPv4 network of another number: needs neither tcpdump nor tshark.
     #[track_caller]
-    pub fn without_capture() -> Self {
+    pub fn without_capture(network: &str) -> Self {
         static SERIAL: AtomicU32 = AtomicU32::new(0);
         sweep();
         let prefix = format!("{}{}", prefix(), SERIAL.fetch_add(1, Ordering::Relaxed));
@@ -39,7 +40,7 @@ impl Lan {
         let name = &bridge.name;
         run(&format!("ip -n {name} link add br0 type bridge forward_delay 0 mcast_snooping 0"));
         run(&format!("ip -n {name} link set br0 up"));
-        Self { capture: None, bridge, prefix }
+        Self { capture: None, bridge, prefix, network: network.to_owned() }
     }
 
     /// Plugs a new host in: its `eth0` has 10.9.0.`number`/24, fd00:9::`number`/64, and a link-local address
@@ -51,6 +52,7 @@ impl Lan {
             namespace: Namespace::new(format!("{}-{name}", self.prefix)),
             bridge: self.bridge.name.clone(),
             name: name.to_owned(),
+            network: self.network.clone(),
             number,
         };
         host.plug_in();
@@ -85,6 +87,7 @@ pub struct Host {
     namespace: Namespace,
     bridge: String,
     name: String,
+    network: String,
     number: u8,
 }
 
@@ -96,7 +99,7 @@ impl Host {
 
     /// Its IPv4 address on the private network.
     pub fn address(&self) -> String {
-        format!("10.9.0.{}", self.number)
+        format!("{}.{}", self.network, self.number)
     }
 
     /// Its link-local IPv6 address.
@@ -127,7 +130,7 @@ impl Host {
              address 02:00:00:00:00:{n:02x}"
         ));
         run(&format!("ip -n {bridge} link set port-{name} master br0 up"));
-        run(&format!("ip -n {namespace} address add 10.9.0.{n}/24 dev eth0"));
+        run(&format!("ip -n {namespace} address add {}/24 dev eth0", self.address()));
         run(&format!("ip -n {namespace} address add fd00:9::{n:x}/64 dev eth0 nodad"));
         self.set_link(true);
     }
@@ -190,7 +193,7 @@ impl Host {
     pub fn inside<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         let outcome = std::thread::scope(|scope| {
             let entered = scope.spawn(|| {
-                self.enter();
+                self.network().enter();
                 work()
             });
             entered.join()
@@ -198,10 +201,23 @@ impl Host {
         outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 
-    /// Moves the calling thread, and no other, into this host's network for good.
+    /// The host's network, for a thread of the caller's.
+    pub fn network(&self) -> Network {
+        self.namespace.network()
+    }
+}
+
+/// Where a thread can go.
+#[derive(Debug, Clone)]
+pub struct Network(PathBuf);
+
+impl Network {
+    /// Moves the calling thread, and no other, into this network for good.
     #[track_caller]
     pub fn enter(&self) {
-        self.namespace.enter();
+        let path = self.0.display();
+        let file = fs::File::open(&self.0).unwrap_or_else(|e| panic!("{path}: {e}"));
+        setns(file.as_fd(), CloneFlags::CLONE_NEWNET).unwrap_or_else(|e| panic!("{path}: {e}"));
     }
 }
 
@@ -230,7 +246,7 @@ impl Namespace {
     fn settle_addresses_at_once(&self) {
         let result = std::thread::scope(|scope| {
             let inside = scope.spawn(|| {
-                self.enter();
+                self.network().enter();
                 ["all", "default"].iter().try_for_each(|which| {
                     fs::write(format!("/proc/sys/net/ipv6/conf/{which}/accept_dad"), "0")
                 })
@@ -244,10 +260,8 @@ impl Namespace {
         }
     }
 
-    fn enter(&self) {
-        let path = format!("/run/netns/{}", self.name);
-        let file = fs::File::open(&path).unwrap_or_else(|e| panic!("{path}: {e}"));
-        setns(file.as_fd(), CloneFlags::CLONE_NEWNET).unwrap_or_else(|e| panic!("{path}: {e}"));
+    fn network(&self) -> Network {
+        Network(Path::new("/run/netns").join(&self.name))
     }
 }
 

@@ -25,7 +25,7 @@ pub use daemon::Daemon;
 pub use dump::Counters;
 pub use inject::{Injector, v2_advert, v3_advert};
 pub use interrupt::stop_on_interrupt;
-pub use lan::{Host, Lan};
+pub use lan::{Host, Lan, Network};
 pub use need::{C_KEEPALIVED, missing};
 pub use process::{Monitor, run};
 
