@@ -21,11 +21,6 @@ pub enum Action {
         /// Wanted presence.
         present: bool,
     },
-    /// The configured addresses of a MASTER changed (reload): make the kernel agree.
-    RefreshAddresses {
-        /// Holder.
-        instance: usize,
-    },
     /// Announce every address `rounds` times by gratuitous ARP or unsolicited NA.
     Announce {
         /// Holder.

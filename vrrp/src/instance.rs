@@ -153,6 +153,11 @@ impl Instance {
         self.settings.priority == OWNER
     }
 
+    /// Whether the reload under way changed its settings.
+    pub(crate) fn is_changed(&self) -> bool {
+        self.changed.is_some()
+    }
+
     pub(crate) fn is_faulty(&self) -> bool {
         !self.faults.is_empty() || self.tracker_faults > 0
     }

@@ -8,4 +8,5 @@ pub mod instance;
 pub mod io;
 pub mod packet;
 pub mod router;
+pub mod runtime;
 pub mod state;

@@ -214,3 +214,6 @@ fn log(out: &mut Vec<Action>, text: String) {
 fn log_detail(out: &mut Vec<Action>, text: String) {
     out.push(Action::Log { detail: true, text });
 }
+
+#[cfg(test)]
+mod tests;

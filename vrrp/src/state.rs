@@ -49,6 +49,9 @@ impl Faults {
     /// The configuration cannot work.
     pub const CONFIG: Faults = Faults(4);
 
+    /// No socket to send and receive adverts with.
+    pub const SOCKET: Faults = Faults(8);
+
     /// No reason.
     pub const NONE: Faults = Faults(0);
 

@@ -231,6 +231,96 @@ pub struct InstanceSettings {
     pub debug: u8,
 }
 
+impl InstanceSettings {
+    /// An instance of priority 100 on `interface` with the manual's defaults and no address yet.
+    pub fn new(name: &str, interface: &str, vrid: u8, version: Version, family: Family) -> Self {
+        let globals = Globals::default();
+        InstanceSettings {
+            name: name.to_owned(),
+            interface: Some(interface.to_owned()),
+            vrid,
+            priority: 100,
+            wants_master: false,
+            state_master_written: false,
+            version,
+            family,
+            advert_interval: Duration::from_secs(1),
+            down_timer_adverts: 3,
+            dont_track_primary: false,
+            strict: false,
+            nopreempt: false,
+            preempt_delay: Duration::ZERO,
+            lower_prio_no_advert: false,
+            higher_prio_send_advert: false,
+            owner_ignore_adverts: false,
+            timer_expired_backup: None,
+            accept: true,
+            skip_check_adv_addr: false,
+            password: None,
+            source: None,
+            track_source: false,
+            group_address: match family {
+                Family::V4 => globals.mcast_group4.into(),
+                Family::V6 => globals.mcast_group6.into(),
+            },
+            peers: Vec::new(),
+            unicast_ttl: None,
+            check_unicast_source: false,
+            unicast_checksum: UnicastChecksum::Auto,
+            v3_checksum_as_v2: false,
+            config_fault: None,
+            addresses: Vec::new(),
+            excluded: Vec::new(),
+            garp: GarpSettings::default(),
+            track_interfaces: Vec::new(),
+            track_scripts: Vec::new(),
+            track_files: Vec::new(),
+            track_processes: Vec::new(),
+            track_bfds: Vec::new(),
+            notify: NotifySettings::default(),
+            promote_secondaries: false,
+            kernel_rx_buf_size: 0,
+            debug: 0,
+        }
+    }
+}
+
+impl AddressSettings {
+    /// An address on `interface` with no option.
+    pub fn new(ip: IpAddr, prefix: u8, interface: &str) -> Self {
+        AddressSettings {
+            ip,
+            prefix,
+            interface: interface.to_owned(),
+            scope: 0,
+            broadcast: None,
+            label: None,
+            peer: None,
+            home: false,
+            dad: false,
+            mngtmpaddr: false,
+            noprefixroute: false,
+            autojoin: false,
+            no_track: false,
+            preferred_lft: None,
+            track_group: None,
+        }
+    }
+}
+
+impl Default for GarpSettings {
+    fn default() -> Self {
+        GarpSettings {
+            delay: Duration::from_secs(5),
+            repeat: 5,
+            refresh: Duration::ZERO,
+            refresh_repeat: 1,
+            lower_prio_delay: Duration::from_secs(5),
+            lower_prio_repeat: 5,
+        }
+    }
+}
+
 /// `garp_*` of an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GarpSettings {

@@ -146,7 +146,6 @@ impl Router {
             return;
         }
         if changed.addresses {
-            out.push(Action::RefreshAddresses { instance: i });
             out.push(Action::Announce { instance: i, rounds: inst.settings.garp.repeat });
             if !inst.settings.garp.delay.is_zero() {
                 inst.announce_at = now + inst.settings.garp.delay;

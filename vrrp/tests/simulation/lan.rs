@@ -190,6 +190,12 @@ impl Lan {
         self.crash(n);
     }
 
+    /// Adverts of `vrid` from router `n` are lost until the network heals.
+    pub fn mute(&mut self, n: usize, vrid: u8) {
+        self.note(|| format!("router {n} is not heard for VRID {vrid}"));
+        self.muted.insert((n, vrid));
+    }
+
     pub fn freeze(&mut self, n: usize, until: Time) {
         self.note(|| format!("router {n} is frozen until {until:?}"));
         self.nodes[n].frozen_until = Some(until);

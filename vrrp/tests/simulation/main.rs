@@ -8,6 +8,8 @@
 //! - `KA_SIM_COUNT=n` runs n scenarios (default 20,000).
 //! - `KA_SIM_SEED=n` replays one scenario and prints what happens.
 
+#![allow(clippy::expect_used)]
+
 mod lan;
 mod random;
 mod scenario;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use scheduler::Time;
 use vrrp::config::{
-    AddressSettings, Family, GarpSettings, Globals, GroupSettings, InstanceSettings,
-    NotifySettings, Settings, Track, UnicastChecksum, Version,
+    AddressSettings, Family, GroupSettings, InstanceSettings, NotifySettings, Settings, Track,
+    Version,
 };
 use vrrp::router::Status;
 
@@ -124,82 +124,18 @@ fn settings(plan: &Plan, n: usize, random: &mut Random) -> Settings {
 }
 
 fn instance(plan: &Plan, vrid: u8, priority: u8) -> InstanceSettings {
-    let globals = Globals::default();
-    let v4 = plan.family == Family::V4;
-    InstanceSettings {
-        name: format!("VI_{vrid}"),
-        interface: Some("eth0".into()),
-        vrid,
-        priority,
-        wants_master: priority == 255,
-        state_master_written: priority == 255,
-        version: plan.version,
-        family: plan.family,
-        advert_interval: plan.interval,
-        down_timer_adverts: 3,
-        dont_track_primary: false,
-        strict: false,
-        nopreempt: false,
-        preempt_delay: Duration::ZERO,
-        lower_prio_no_advert: false,
-        higher_prio_send_advert: false,
-        owner_ignore_adverts: false,
-        timer_expired_backup: None,
-        accept: true,
-        skip_check_adv_addr: false,
-        password: (plan.version == Version::V2).then_some(*b"secret\0\0"),
-        source: None,
-        track_source: false,
-        group_address: if v4 { globals.mcast_group4.into() } else { globals.mcast_group6.into() },
-        peers: Vec::new(),
-        unicast_ttl: None,
-        check_unicast_source: false,
-        unicast_checksum: UnicastChecksum::Auto,
-        v3_checksum_as_v2: false,
-        config_fault: None,
-        addresses: vec![address(plan.family, vrid)],
-        excluded: Vec::new(),
-        garp: GarpSettings {
-            delay: Duration::from_secs(5),
-            repeat: 5,
-            refresh: Duration::ZERO,
-            refresh_repeat: 1,
-            lower_prio_delay: Duration::from_secs(5),
-            lower_prio_repeat: 5,
-        },
-        track_interfaces: Vec::new(),
-        track_scripts: Vec::new(),
-        track_files: Vec::new(),
-        track_processes: Vec::new(),
-        track_bfds: Vec::new(),
-        notify: NotifySettings::default(),
-        promote_secondaries: false,
-        kernel_rx_buf_size: 0,
-        debug: 0,
-    }
-}
-
-fn address(family: Family, vrid: u8) -> AddressSettings {
-    let (ip, prefix): (IpAddr, u8) = match family {
+    let (ip, prefix): (IpAddr, u8) = match plan.family {
         Family::V4 => (Ipv4Addr::new(10, 0, 1, vrid).into(), 32),
         Family::V6 => (Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 1, vrid.into()).into(), 128),
     };
-    AddressSettings {
-        ip,
-        prefix,
-        interface: "eth0".into(),
-        scope: 0,
-        broadcast: None,
-        label: None,
-        peer: None,
-        home: false,
-        dad: false,
-        mngtmpaddr: false,
-        noprefixroute: false,
-        autojoin: false,
-        no_track: false,
-        preferred_lft: None,
-        track_group: None,
+    InstanceSettings {
+        priority,
+        wants_master: priority == 255,
+        state_master_written: priority == 255,
+        advert_interval: plan.interval,
+        password: (plan.version == Version::V2).then_some(*b"secret\0\0"),
+        addresses: vec![AddressSettings::new(ip, prefix, "eth0")],
+        ..InstanceSettings::new(&format!("VI_{vrid}"), "eth0", vrid, plan.version, plan.family)
     }
 }
 
@@ -233,7 +169,7 @@ fn plan_trouble(lan: &mut Lan, when: Time, plan: &Plan) {
         6 => lan.at(when, Box::new(move |lan| lan.reach[n][other] = false)),
         7 => lan.at(when, Box::new(move |lan| lan.reload(n, lan.nodes[n].settings.clone()))),
         8 => lan.at(when, Box::new(move |lan| change_priority(lan, n))),
-        9 => lan.at(when, Box::new(move |lan| drop(lan.muted.insert((n, vrid))))),
+        9 => lan.at(when, Box::new(move |lan| lan.mute(n, vrid))),
         _ => lan.at(when, Box::new(move |lan| lan.garbage(n))),
     }
 }

@@ -1,0 +1,365 @@
+//! VRRP in the daemon: the router of this crate, its sockets, the kernel's links and addresses, and
+//! the scheduler that wakes it.
+//!
+//! # How one wake-up runs
+//!
+//! A callback tells the router what happened and collects its actions. [`Vrrp::perform`] then does
+//! all adverts with one system call a socket, all address changes with one netlink batch, all
+//! gratuitous ARPs with one call, and last tells scripts and FIFOs. One timer stands for all
+//! deadlines of all instances; it is moved only when the earliest one changed.
+//!
+//! # Files
+//!
+//! - [`dispatch`]: socket to instance.
+//! - [`kernel_view`], [`links`]: what the kernel has, and what its events mean for instances.
+//! - [`holdings`]: the virtual addresses held. [`announcer`]: who is told about them.
+//! - [`port`]: an instance's prebuilt advert and what it expects of others'.
+//! - [`checks`]: `vrrp_script`. [`files`]: `track_file`.
+//! - [`lifecycle`]: start, reload, stop.
+
+mod announcer;
+mod checks;
+mod dispatch;
+mod files;
+mod holdings;
+mod kernel_view;
+mod lifecycle;
+mod links;
+mod port;
+mod tell;
+
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
+use std::os::fd::AsFd;
+use std::rc::Rc;
+use std::time::Duration;
+
+use netlink::{Channel, Monitor};
+use notify::HasNotify;
+use scheduler::{Class, Ready, Scheduler, ThreadId, Time};
+
+use crate::action::{Action, NotifyEvent, Subject};
+use crate::config::{AddressSettings, FileSettings, ScriptSettings};
+use crate::io::{ReceiveBatch, SendBatch, SocketKey};
+use crate::router::Router;
+
+use announcer::{Announcement, Announcer};
+use checks::Check;
+use dispatch::Endpoint;
+use files::Watch;
+use holdings::Holdings;
+pub use kernel_view::KernelView;
+pub use lifecycle::{Options, reload, start, stop};
+use links::Debounce;
+use port::Port;
+
+/// What the scheduler's world must offer for VRRP to live in it.
+pub trait HasVrrp: HasNotify + 'static {
+    /// The running VRRP, if it was started.
+    fn vrrp(&mut self) -> Option<&mut Vrrp>;
+}
+
+/// Packets that reached no instance, for the dumps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Dropped {
+    /// Datagrams without a byte.
+    pub empty: u64,
+    /// Longer than any frame of our interfaces.
+    pub truncated: u64,
+    /// Shorter than the headers they need.
+    pub too_short: u64,
+    /// For virtual routers nobody configured.
+    pub unknown_vrid: u64,
+}
+
+/// A notification waiting to be told.
+struct Notice {
+    subject: Subject,
+    event: NotifyEvent,
+    priority: u8,
+    /// A reload removed the instance.
+    removed: bool,
+}
+
+/// All of VRRP.
+pub struct Vrrp {
+    options: Options,
+    router: Router,
+    scripts: Vec<ScriptSettings>,
+    files: Vec<FileSettings>,
+    statics: Vec<AddressSettings>,
+    debounces: HashMap<String, Debounce>,
+    view: KernelView,
+    monitor: Monitor,
+    channel: Channel,
+    announcer: Announcer,
+    holdings: Holdings,
+    endpoints: Vec<Option<Endpoint>>,
+    by_key: HashMap<SocketKey, usize>,
+    ports: Vec<Port>,
+    /// Old position of each instance, while a reload runs.
+    map: Vec<Option<usize>>,
+    /// Every configured virtual address; none of them is a source.
+    virtual_addresses: HashSet<IpAddr>,
+    /// Instances whose source may change with the addresses of an interface, by its name.
+    by_interface: HashMap<String, Vec<usize>>,
+    interface_trackers: HashMap<String, usize>,
+    checks: Vec<Check>,
+    watch: Option<Watch>,
+    actions: Vec<Action>,
+    notices: Vec<Notice>,
+    sender: SendBatch,
+    receiver: Option<ReceiveBatch>,
+    timer: Option<(ThreadId, Time)>,
+    dropped: Dropped,
+    /// Complaints about packets of no instance: one line each second.
+    complained_at: Option<Time>,
+    stopping: bool,
+}
+
+impl Vrrp {
+    /// The protocol's state.
+    pub fn router(&self) -> &Router {
+        &self.router
+    }
+
+    /// For clearing counters.
+    pub fn router_mut(&mut self) -> &mut Router {
+        &mut self.router
+    }
+
+    /// Links and addresses.
+    pub fn view(&self) -> &KernelView {
+        &self.view
+    }
+
+    /// Packets that reached no instance.
+    pub fn dropped(&self) -> Dropped {
+        self.dropped
+    }
+
+    /// Whether this machine holds the address now.
+    pub fn holds(&self, address: &AddressSettings) -> bool {
+        self.holdings.holds(address)
+    }
+
+    /// `static_ipaddress`.
+    pub fn static_addresses(&self) -> &[AddressSettings] {
+        &self.statics
+    }
+
+    /// Receive and send descriptor of an instance.
+    pub fn descriptors(&self, instance: usize) -> Option<(i32, i32)> {
+        use std::os::fd::AsRawFd;
+        let endpoint = self.endpoints.get(self.ports.get(instance)?.socket?)?.as_ref()?;
+        Some((endpoint.receive_fd(), endpoint.send_fd().as_raw_fd()))
+    }
+
+    /// Key, interface name and instances of each open socket pair.
+    pub fn sockets(&self) -> impl Iterator<Item = (SocketKey, Option<&str>, Vec<usize>)> {
+        self.endpoints
+            .iter()
+            .flatten()
+            .map(|e| (e.key, e.pair.interface(), e.instances().collect()))
+    }
+
+    fn complain(&mut self, now: Time) -> bool {
+        let quiet = self.complained_at.is_some_and(|at| now.since(at) < Duration::from_secs(1));
+        if !quiet {
+            self.complained_at = Some(now);
+        }
+        !quiet
+    }
+
+    /// Does what the router asked for: adverts, then addresses, then announcements, then words.
+    fn perform(&mut self, now: Time) {
+        if self.actions.is_empty() {
+            return;
+        }
+        let mut actions = std::mem::take(&mut self.actions);
+        self.perform_adverts(&actions);
+        if actions.iter().any(|a| !matches!(a, Action::Advert { .. })) {
+            self.perform_addresses(&actions);
+            self.perform_announcements(now, &actions);
+            self.perform_words(&mut actions);
+        }
+        actions.clear();
+        self.actions = actions;
+    }
+
+    fn perform_adverts(&mut self, actions: &[Action]) {
+        for action in actions {
+            let Action::Advert { instance, priority } = *action else { continue };
+            let settings = &self.router.instances()[instance].settings;
+            let port = &mut self.ports[instance];
+            if port.send(instance, settings, priority, &mut self.sender).is_err() {
+                flush(&mut self.sender, &self.endpoints, &self.router);
+                // The queue is empty now; one instance's adverts fit.
+                let _ = port.send(instance, settings, priority, &mut self.sender);
+            }
+        }
+        flush(&mut self.sender, &self.endpoints, &self.router);
+    }
+
+    fn perform_addresses(&mut self, actions: &[Action]) {
+        for action in actions {
+            if let Action::Addresses { instance, present } = *action {
+                let settings = Rc::clone(&self.router.instances()[instance].settings);
+                self.ports[instance].complained = 0;
+                let what = if present { "setting" } else { "removing" };
+                log::debug!("({}) {what} VIPs.", settings.name);
+                if present {
+                    self.holdings.take(&settings);
+                } else {
+                    self.holdings.release(&settings);
+                }
+            }
+        }
+        if self.holdings.is_dirty() {
+            self.holdings.apply(&self.view, &mut self.channel);
+        }
+    }
+
+    fn perform_announcements(&mut self, now: Time, actions: &[Action]) {
+        for action in actions {
+            match *action {
+                Action::Announce { instance, rounds } => {
+                    let list = self.announcements(instance);
+                    self.announcer.announce(now, &list, rounds, &self.view);
+                }
+                Action::CancelAnnounce { instance } => {
+                    let list = self.announcements(instance);
+                    self.announcer.cancel(&list);
+                }
+                Action::AnnounceSource { instance } => self.announce_source(now, instance),
+                _ => {}
+            }
+        }
+    }
+
+    fn announcements(&self, instance: usize) -> Vec<Announcement> {
+        let s = &self.router.instances()[instance].settings;
+        s.addresses
+            .iter()
+            .chain(&s.excluded)
+            .map(|a| Announcement { interface: a.interface.clone(), ip: a.ip })
+            .collect()
+    }
+
+    fn announce_source(&mut self, now: Time, instance: usize) {
+        let inst = &self.router.instances()[instance];
+        let (Some(ip), Some(interface)) = (inst.source, &inst.settings.interface) else { return };
+        let kind = if ip.is_ipv4() { "ARP" } else { "NA" };
+        log::debug!("{}: sending gratuitous {kind} for {ip}", inst.settings.name);
+        let list = [Announcement { interface: interface.clone(), ip }];
+        self.announcer.announce(now, &list, 1, &self.view);
+    }
+
+    fn perform_words(&mut self, actions: &mut Vec<Action>) {
+        for action in actions.drain(..) {
+            match action {
+                Action::Log { detail: true, text } => log::debug!("{text}"),
+                Action::Log { detail: false, text } => log::info!("{text}"),
+                Action::Notify { subject, event, priority } => {
+                    self.notices.push(Notice { subject, event, priority, removed: false });
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The earliest moment anything here is due.
+    fn next_wake(&self) -> Time {
+        let debounce = self.debounces.values().filter_map(Debounce::due).min();
+        self.router
+            .next_deadline()
+            .min(self.announcer.next_due())
+            .min(self.holdings.restore_at().unwrap_or(Time::NEVER))
+            .min(debounce.unwrap_or(Time::NEVER))
+    }
+}
+
+fn flush(sender: &mut SendBatch, endpoints: &[Option<Endpoint>], router: &Router) {
+    if sender.is_empty() {
+        return;
+    }
+    sender.flush(
+        |socket| endpoints.get(socket)?.as_ref().map(Endpoint::send_fd),
+        |instance, error| {
+            if let Some(inst) = router.instances().get(instance) {
+                let name = &inst.settings.name;
+                log::info!("({name}): send advert error {}", error);
+            }
+        },
+    );
+}
+
+/// Ends every callback: does what was asked for, tells who wants to know, sets the one timer.
+fn finish<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W) {
+    let now = s.now();
+    let Some(vrrp) = w.vrrp() else { return };
+    vrrp.perform(now);
+    if !vrrp.notices.is_empty() {
+        tell::tell(s, w);
+    }
+    let Some(vrrp) = w.vrrp() else { return };
+    if vrrp.stopping {
+        return;
+    }
+    let wake = vrrp.next_wake();
+    match vrrp.timer {
+        Some((_, at)) if at == wake => {}
+        Some((id, _)) if s.move_timer(id, wake) => vrrp.timer = Some((id, wake)),
+        _ => vrrp.timer = Some((s.add_timer(Class::Urgent, wake, 0, on_timer::<W>), wake)),
+    }
+}
+
+fn on_timer<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W, ready: Ready) {
+    let Some(vrrp) = w.vrrp() else { return };
+    vrrp.timer = None;
+    vrrp.router.expire(ready.now, &mut vrrp.actions);
+    vrrp.perform(ready.now);
+    vrrp.announcer.drain(ready.now, &vrrp.view);
+    vrrp.restore_addresses(ready.now);
+    vrrp.debounces_due(ready.now);
+    finish(s, w);
+}
+
+fn on_socket<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W, ready: Ready) {
+    let endpoint = ready.arg as usize;
+    let Some(vrrp) = w.vrrp() else { return };
+    let Some(fd) = vrrp.endpoints.get(endpoint).and_then(|e| e.as_ref().map(Endpoint::receive_fd))
+    else {
+        return;
+    };
+    if vrrp.read_socket(ready.now, endpoint) {
+        s.drained(fd);
+    }
+    watch_socket(s, fd, endpoint);
+    finish(s, w);
+}
+
+fn watch_socket<W: HasVrrp>(s: &mut Scheduler<W>, fd: i32, endpoint: usize) {
+    if let Err(error) = s.add_read(Class::Urgent, fd, None, endpoint as u64, on_socket::<W>) {
+        log::error!("Cannot wait for adverts on descriptor {fd}: {error}");
+    }
+}
+
+fn on_kernel<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W, ready: Ready) {
+    let Some(vrrp) = w.vrrp() else { return };
+    let fd = vrrp.monitor.fd();
+    let reopened = vrrp.kernel_events(ready.now);
+    if let Err(error) = s.add_read(Class::Urgent, fd, None, 0, on_kernel::<W>) {
+        log::error!("Cannot wait for kernel events: {error}");
+    }
+    if reopened {
+        lifecycle::open_sockets(s, w);
+    }
+    finish(s, w);
+}
+
+impl AsFd for Endpoint {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.send_fd()
+    }
+}

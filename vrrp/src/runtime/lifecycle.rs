@@ -1,0 +1,434 @@
+//! Start, reload and stop: the same operation with different want-states.
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::rc::Rc;
+
+use netlink::{Batch, Channel, Monitor};
+use scheduler::{Class, Scheduler, Time};
+
+use super::announcer::Announcer;
+use super::dispatch::Endpoint;
+use super::holdings::{Holdings, request};
+use super::kernel_view::KernelView;
+use super::links::Debounce;
+use super::port::Port;
+use super::{Dropped, HasVrrp, Vrrp, checks, files, finish, on_kernel, tell, watch_socket};
+use crate::config::{AddressSettings, RxBufs, Settings};
+use crate::io::{ReceiveBatch, SendBatch, SocketKey, SocketPair};
+use crate::router::{Router, Status, TrackerKind};
+use crate::state::{Faults, State};
+
+/// Command line options that change what VRRP does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// `--dont-release-vrrp`: addresses stay when the daemon stops.
+    pub keep_addresses: bool,
+}
+
+/// Smallest receive slot; larger MTUs enlarge it.
+const SLOT: usize = 1500;
+
+impl Vrrp {
+    /// Opens what VRRP needs of the kernel and reads the kernel's state. Nothing is sent or changed yet.
+    ///
+    /// # Errors
+    /// Missing privileges, mostly; the text of the system.
+    pub fn open(settings: Settings, options: Options) -> io::Result<Vrrp> {
+        // The monitor first: no change can fall between it and the dump.
+        let monitor = Monitor::open()?;
+        log::info!("Registering Kernel netlink reflector");
+        let mut channel = Channel::open()?;
+        log::info!("Registering Kernel netlink command channel");
+        let mut view = KernelView::default();
+        view.replace(channel.dump_links()?, channel.dump_addresses()?);
+        let announcer = Announcer::open(&settings.globals, &settings.garp_groups)?;
+        log::debug!("Registering gratuitous ARP shared channel");
+        log::debug!("Registering gratuitous NDISC shared channel");
+        let mtu = view.links().iter().map(|l| l.mtu as usize).max().unwrap_or(SLOT);
+        let mut vrrp = Vrrp {
+            options,
+            router: Router::new(Settings::default()),
+            scripts: Vec::new(),
+            files: Vec::new(),
+            statics: Vec::new(),
+            debounces: HashMap::new(),
+            view,
+            monitor,
+            channel,
+            announcer,
+            holdings: Holdings::default(),
+            endpoints: Vec::new(),
+            by_key: HashMap::new(),
+            ports: Vec::new(),
+            map: Vec::new(),
+            virtual_addresses: HashSet::new(),
+            by_interface: HashMap::new(),
+            interface_trackers: HashMap::new(),
+            checks: Vec::new(),
+            watch: None,
+            actions: Vec::new(),
+            notices: Vec::new(),
+            sender: SendBatch::new(),
+            // Loopback's MTU is 64 KiB; no advert is longer than an Ethernet frame of 9,000 bytes.
+            receiver: Some(ReceiveBatch::new(mtu.clamp(SLOT, 9216))),
+            timer: None,
+            dropped: Dropped::default(),
+            complained_at: None,
+            stopping: false,
+        };
+        let router = Router::new(vrrp.keep_parts(settings));
+        vrrp.router = router;
+        vrrp.index();
+        vrrp.ports = vrrp.router.instances().iter().map(|i| Port::new(&i.settings)).collect();
+        Ok(vrrp)
+    }
+
+    /// Takes what is not the router's out of the settings.
+    fn keep_parts(&mut self, mut settings: Settings) -> Settings {
+        self.scripts = std::mem::take(&mut settings.scripts);
+        self.files = std::mem::take(&mut settings.files);
+        self.statics = std::mem::take(&mut settings.static_addresses);
+        let mut old = std::mem::take(&mut self.debounces);
+        for (name, down, up) in settings.debounce.drain(..) {
+            let debounce = match old.remove(&name) {
+                Some(mut d) => {
+                    (d.down, d.up) = (down, up);
+                    d
+                }
+                None => Debounce::new(down, up),
+            };
+            self.debounces.insert(name, debounce);
+        }
+        settings
+    }
+
+    /// Rebuilds the look-up tables over the router's instances.
+    fn index(&mut self) {
+        self.by_interface.clear();
+        self.virtual_addresses.clear();
+        self.interface_trackers.clear();
+        for (i, inst) in self.router.instances().iter().enumerate() {
+            if let Some(name) = &inst.settings.interface {
+                self.by_interface.entry(name.clone()).or_default().push(i);
+            }
+            for a in inst.settings.addresses.iter().chain(&inst.settings.excluded) {
+                self.virtual_addresses.insert(a.ip);
+            }
+        }
+        for (t, tracker) in self.router.trackers().iter().enumerate() {
+            if tracker.kind == TrackerKind::Interface {
+                self.interface_trackers.insert(tracker.name.clone(), t);
+            }
+        }
+    }
+
+    /// Tells the router what is known of interfaces and sources; prebuilds adverts.
+    fn learn(&mut self, now: Time) {
+        let statuses: Vec<(usize, bool)> =
+            self.interface_trackers.iter().map(|(name, &t)| (t, self.view.is_up(name))).collect();
+        for (tracker, up) in statuses {
+            let status = if up { Status::Up } else { Status::Down };
+            self.router.set_tracker(now, tracker, status, &mut self.actions);
+        }
+        for name in self.debounces.keys().cloned().collect::<Vec<_>>() {
+            let up = self.view.is_up(&name);
+            if let Some(d) = self.debounces.get_mut(&name) {
+                d.learn(up);
+            }
+        }
+        for i in 0..self.ports.len() {
+            let settings = Rc::clone(&self.router.instances()[i].settings);
+            self.ports[i].interface =
+                settings.interface.as_ref().and_then(|n| self.view.index(n)).unwrap_or(0);
+            self.choose_source(now, i);
+        }
+    }
+
+    /// Deletes what an earlier run left behind: configured virtual addresses that are there although
+    /// nobody here is MASTER yet.
+    fn remove_leftovers(&mut self) {
+        let mut batch = Batch::new();
+        for inst in self.router.instances() {
+            for a in inst.settings.addresses.iter().chain(&inst.settings.excluded) {
+                if self.is_present(a)
+                    && let Some(r) = request(a, &self.view)
+                {
+                    log::debug!("({}) removing VIPs.", inst.settings.name);
+                    batch.delete_address(&r, 0);
+                }
+            }
+        }
+        for a in self.statics.iter().filter(|a| self.is_present(a)) {
+            if let Some(r) = request(a, &self.view) {
+                batch.delete_address(&r, 0);
+            }
+        }
+        if !batch.is_empty() {
+            self.channel.apply(&batch);
+        }
+    }
+
+    fn is_present(&self, a: &AddressSettings) -> bool {
+        self.view.index(&a.interface).is_some_and(|i| {
+            self.view.addresses(i).iter().any(|k| k.ip == a.ip && k.prefix == a.prefix)
+        })
+    }
+
+    /// Receive buffer the policy asks for on a socket with these instances.
+    fn receive_buffer(&self, instances: &[usize]) -> Option<usize> {
+        let globals = self.router.globals();
+        let multiplier = globals.rx_bufs_multiplier as usize;
+        let total: usize = instances
+            .iter()
+            .map(|&i| {
+                let s = &self.router.instances()[i].settings;
+                let mtu = s
+                    .interface
+                    .as_ref()
+                    .and_then(|n| self.view.link(n))
+                    .map_or(SLOT, |l| l.mtu as usize);
+                if s.kernel_rx_buf_size > 0 {
+                    return s.kernel_rx_buf_size as usize;
+                }
+                match globals.rx_bufs {
+                    RxBufs::System => 0,
+                    RxBufs::Mtu => multiplier * mtu,
+                    RxBufs::Advert => multiplier * (20 + 8 + 8 + s.addresses.len() * 16),
+                    RxBufs::Bytes(bytes) => bytes as usize,
+                }
+            })
+            .sum();
+        (total > 0).then_some(total)
+    }
+}
+
+/// Starts: leftovers go, static addresses come, sockets open, and every instance leaves INIT.
+pub fn start<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W) {
+    let now = s.now();
+    let Some(vrrp) = w.vrrp() else { return };
+    vrrp.init_files();
+    vrrp.remove_leftovers();
+    let statics = vrrp.statics.clone();
+    for address in &statics {
+        vrrp.holdings.want(address);
+    }
+    vrrp.holdings.apply(&vrrp.view, &mut vrrp.channel);
+    vrrp.learn(now);
+    vrrp.build_checks();
+    vrrp.tell_initial_checks(now);
+    vrrp.watch_files(now);
+    open_sockets(s, w);
+    let Some(vrrp) = w.vrrp() else { return };
+    vrrp.actions.clear();
+    vrrp.router.start(now, &mut vrrp.actions);
+    checks::start(s, w);
+    begin_watching(s, w);
+    finish(s, w);
+}
+
+fn begin_watching<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W) {
+    files::wait(s, w);
+    let Some(vrrp) = w.vrrp() else { return };
+    let fd = vrrp.monitor.fd();
+    if let Err(error) = s.add_read(Class::Urgent, fd, None, 0, on_kernel::<W>) {
+        log::error!("Cannot wait for kernel events: {error}");
+    }
+}
+
+/// Opens the sockets that instances need and have not, closes those nobody needs.
+pub(super) fn open_sockets<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W) {
+    let now = s.now();
+    let Some(vrrp) = w.vrrp() else { return };
+    let mut wanted: Vec<(SocketKey, Vec<usize>)> = Vec::new();
+    let mut position: HashMap<SocketKey, usize> = HashMap::new();
+    for (i, inst) in vrrp.router.instances().iter().enumerate() {
+        if let Some(key) = vrrp.ports[i].key(inst) {
+            let at = *position.entry(key).or_insert_with(|| {
+                wanted.push((key, Vec::new()));
+                wanted.len() - 1
+            });
+            wanted[at].1.push(i);
+        }
+    }
+    for slot in &mut vrrp.endpoints {
+        if let Some(endpoint) = slot.take_if(|e| !position.contains_key(&e.key)) {
+            s.forget(endpoint.receive_fd());
+            vrrp.by_key.remove(&endpoint.key);
+        }
+    }
+    for port in &mut vrrp.ports {
+        port.socket = None;
+    }
+    let mut opened = Vec::new();
+    for (key, instances) in wanted {
+        if let Some(fresh) = vrrp.place(key, &instances) {
+            opened.push(fresh);
+        }
+    }
+    for i in 0..vrrp.ports.len() {
+        let missing = vrrp.ports[i].socket.is_none();
+        vrrp.router.set_fault(now, i, Faults::SOCKET, missing, &mut vrrp.actions);
+    }
+    for (fd, endpoint) in opened {
+        watch_socket(s, fd, endpoint);
+    }
+}
+
+impl Vrrp {
+    /// Puts instances on the socket pair of `key`; returns its descriptor and position if it was opened now.
+    fn place(&mut self, key: SocketKey, instances: &[usize]) -> Option<(i32, usize)> {
+        let (at, fresh) = match self.by_key.get(&key) {
+            Some(&at) => (at, None),
+            None => {
+                let at = self.open_pair(key, instances)?;
+                let fd = self.endpoints[at].as_ref().map(Endpoint::receive_fd)?;
+                (at, Some((fd, at)))
+            }
+        };
+        let endpoint = self.endpoints[at].as_mut()?;
+        endpoint.clear();
+        for &i in instances {
+            endpoint.add(self.router.instances()[i].settings.vrid, i);
+            self.ports[i].socket = Some(at);
+        }
+        fresh
+    }
+
+    fn open_pair(&mut self, key: SocketKey, instances: &[usize]) -> Option<usize> {
+        let name = self.view.link_at(key.interface).map(|l| l.name.clone());
+        let pair = match SocketPair::open(key, name.as_deref(), self.receive_buffer(instances)) {
+            Ok(pair) => pair,
+            Err(error) => {
+                log::error!("{error}");
+                return None;
+            }
+        };
+        let endpoint = Endpoint::new(key, pair);
+        let at = match self.endpoints.iter().position(Option::is_none) {
+            Some(at) => at,
+            None => {
+                self.endpoints.push(None);
+                self.endpoints.len() - 1
+            }
+        };
+        self.endpoints[at] = Some(endpoint);
+        self.by_key.insert(key, at);
+        Some(at)
+    }
+
+    fn tell_initial_checks(&mut self, now: Time) {
+        let statuses: Vec<(usize, Status)> =
+            self.checks.iter().filter_map(|c| Some((c.tracker()?, c.initial_status()))).collect();
+        for (tracker, status) in statuses {
+            self.router.set_tracker(now, tracker, status, &mut self.actions);
+        }
+    }
+}
+
+/// Takes over a new configuration. Instances that did not change are not touched.
+pub fn reload<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W, settings: Settings) {
+    let now = s.now();
+    let Some(vrrp) = w.vrrp() else { return };
+    vrrp.router.retire(&settings, &mut vrrp.actions);
+    vrrp.perform(now);
+    for notice in &mut vrrp.notices {
+        notice.removed = true;
+    }
+    tell::tell(s, w);
+    let Some(vrrp) = w.vrrp() else { return };
+    if let Some(watch) = &vrrp.watch {
+        s.forget(watch.fd());
+    }
+    vrrp.announcer.configure(&settings.globals, &settings.garp_groups);
+    vrrp.exchange(now, settings);
+    open_sockets(s, w);
+    let Some(vrrp) = w.vrrp() else { return };
+    let map = std::mem::take(&mut vrrp.map);
+    vrrp.router.resume(now, &map, &mut vrrp.actions);
+    checks::start(s, w);
+    files::wait(s, w);
+    if w.vrrp().is_some_and(|v| v.router.globals().fifo_write_states_on_reload) {
+        tell::tell_states(w);
+    }
+    finish(s, w);
+}
+
+impl Vrrp {
+    /// Swaps the settings: router, ports, static addresses, checks, files.
+    fn exchange(&mut self, now: Time, settings: Settings) {
+        let old_statics = std::mem::take(&mut self.statics);
+        let held: Vec<_> = self
+            .router
+            .instances()
+            .iter()
+            .map(|i| (i.state() == State::Master).then(|| Rc::clone(&i.settings)))
+            .collect();
+        let settings = self.keep_parts(settings);
+        self.map = self.router.adopt(settings);
+        self.index();
+        let mut old_ports: Vec<Option<Port>> =
+            std::mem::take(&mut self.ports).into_iter().map(Some).collect();
+        for (i, from) in self.map.iter().enumerate() {
+            let inst = &self.router.instances()[i];
+            let kept = from.and_then(|f| old_ports.get_mut(f)?.take());
+            let mut port = kept.unwrap_or_else(|| Port::new(&inst.settings));
+            if inst.is_changed() {
+                port.rebuild(inst, self.router.globals());
+                port.complained = 0;
+            }
+            self.ports.push(port);
+        }
+        // The new want-state first, so that what stays is never let go.
+        for (i, from) in self.map.iter().enumerate() {
+            if from.is_some_and(|f| held[f].is_some()) {
+                self.holdings.take(&self.router.instances()[i].settings);
+            }
+        }
+        for address in &self.statics {
+            self.holdings.want(address);
+        }
+        for from in self.map.clone().into_iter().flatten() {
+            if let Some(old) = &held[from] {
+                self.holdings.release(old);
+            }
+        }
+        for address in &old_statics {
+            self.holdings.unwant(address);
+        }
+        self.holdings.apply(&self.view, &mut self.channel);
+        self.learn(now);
+        self.build_checks();
+        self.watch_files(now);
+    }
+}
+
+/// Stops: priority 0, addresses gone, everyone told. The world then drains its notifier.
+pub fn stop<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W) {
+    let now = s.now();
+    let Some(vrrp) = w.vrrp() else { return };
+    for check in &mut vrrp.checks {
+        check.terminate();
+    }
+    vrrp.stopping = true;
+    let keep = vrrp.options.keep_addresses;
+    vrrp.router.shutdown(now, keep, &mut vrrp.actions);
+    vrrp.perform(now);
+    if !keep {
+        for address in vrrp.statics.clone() {
+            vrrp.holdings.unwant(&address);
+        }
+        vrrp.holdings.apply(&vrrp.view, &mut vrrp.channel);
+    }
+    s.forget(vrrp.monitor.fd());
+    if let Some(watch) = vrrp.watch.take() {
+        s.forget(watch.fd());
+    }
+    for endpoint in vrrp.endpoints.drain(..).flatten() {
+        s.forget(endpoint.receive_fd());
+    }
+    if let Some((timer, _)) = vrrp.timer.take() {
+        s.cancel(timer);
+    }
+    tell::tell(s, w);
+}

@@ -1,0 +1,240 @@
+//! Kernel events: links that go up and down, interfaces that come and go, addresses that change.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use netlink::Event;
+use scheduler::Time;
+
+use super::Vrrp;
+use super::announcer::Announcement;
+use super::kernel_view::Change;
+use crate::router::Status;
+use crate::state::Faults;
+
+/// `interface_up_down_delays` of one interface.
+pub(super) struct Debounce {
+    pub down: Duration,
+    pub up: Duration,
+    /// Whether it was up before; the first transition is never delayed.
+    seen_up: bool,
+    /// A change waiting to be believed: when, and whether it is up.
+    pending: Option<(Time, bool)>,
+}
+
+impl Debounce {
+    pub fn new(down: Duration, up: Duration) -> Self {
+        Debounce { down, up, seen_up: false, pending: None }
+    }
+
+    /// What is known at start, without delay.
+    pub fn learn(&mut self, up: bool) {
+        self.seen_up |= up;
+    }
+
+    pub fn due(&self) -> Option<Time> {
+        self.pending.map(|(at, _)| at)
+    }
+}
+
+impl Vrrp {
+    /// Reads kernel events; true when an interface that carries adverts appeared or was replaced, so
+    /// that sockets must be opened.
+    pub(super) fn kernel_events(&mut self, now: Time) -> bool {
+        let mut events = Vec::new();
+        if let Err(error) = self.monitor.receive(&mut events) {
+            log::error!("Netlink: cannot read kernel events: {error}");
+        }
+        let mut changes = Vec::new();
+        for event in events {
+            if event == Event::Overrun {
+                log::info!("Netlink: events were lost, reading the kernel's state anew");
+                self.resync(now, &mut changes);
+            } else {
+                self.view.apply(event, &mut changes);
+            }
+        }
+        let mut reopen = false;
+        for change in changes {
+            reopen |= self.apply_change(now, change);
+        }
+        if self.holdings.is_dirty() {
+            self.holdings.apply(&self.view, &mut self.channel);
+        }
+        reopen
+    }
+
+    /// Events were lost: everything is read again and everything may have changed.
+    fn resync(&mut self, now: Time, changes: &mut Vec<Change>) {
+        let (links, addresses) = match (self.channel.dump_links(), self.channel.dump_addresses()) {
+            (Ok(links), Ok(addresses)) => (links, addresses),
+            (Err(error), _) | (_, Err(error)) => {
+                log::error!("Netlink: cannot read the kernel's state: {error}");
+                return;
+            }
+        };
+        let before: HashMap<String, u32> =
+            self.view.links().iter().map(|l| (l.name.clone(), l.index)).collect();
+        self.view.replace(links, addresses);
+        for link in self.view.links() {
+            let appeared = before.get(&link.name) != Some(&link.index);
+            changes.push(Change::Link { name: link.name.clone(), appeared });
+            changes.push(Change::AddressAdded(link.index));
+        }
+        for name in before.into_keys().filter(|name| self.view.link(name).is_none()) {
+            changes.push(Change::Link { name, appeared: false });
+        }
+        self.holdings.recheck(now, &self.view);
+    }
+
+    fn apply_change(&mut self, now: Time, change: Change) -> bool {
+        match change {
+            Change::Link { name, appeared } => self.link_changed(now, &name, appeared),
+            Change::AddressAdded(index) => self.addresses_changed(now, index),
+            Change::AddressRemoved(index, ip) => {
+                if let Some(name) = self.view.link_at(index).map(|l| l.name.clone()) {
+                    self.holdings.removed(now, &name, ip);
+                }
+                self.addresses_changed(now, index)
+            }
+        }
+    }
+
+    fn link_changed(&mut self, now: Time, name: &str, appeared: bool) -> bool {
+        let moved = self.place_ports(name);
+        if appeared {
+            self.holdings.interface_returned(name);
+        }
+        let up = self.view.is_up(name);
+        match self.debounces.get_mut(name) {
+            Some(d) => {
+                let delay = if up { d.up } else { d.down };
+                let known =
+                    self.interface_trackers.get(name).map(|&t| self.router.trackers()[t].status());
+                let was_up = known == Some(Status::Up);
+                if up == was_up {
+                    if d.pending.take().is_some() {
+                        log::info!("Delay timer for {name} cancelled");
+                    }
+                } else if d.seen_up && !delay.is_zero() {
+                    d.pending.get_or_insert((now + delay, up));
+                } else {
+                    d.seen_up |= up;
+                    self.set_link(now, name, up);
+                }
+            }
+            None => self.set_link(now, name, up),
+        }
+        moved
+    }
+
+    fn set_link(&mut self, now: Time, name: &str, up: bool) {
+        let Some(&tracker) = self.interface_trackers.get(name) else { return };
+        let status = if up { Status::Up } else { Status::Down };
+        if self.router.trackers()[tracker].status() != status {
+            log::info!("Netlink reports {name} {}", if up { "up" } else { "down" });
+            self.router.set_tracker(now, tracker, status, &mut self.actions);
+        }
+    }
+
+    /// Changes whose delay is over.
+    pub(super) fn debounces_due(&mut self, now: Time) {
+        let due: Vec<(String, bool)> = self
+            .debounces
+            .iter_mut()
+            .filter(|(_, d)| d.pending.is_some_and(|(at, _)| at <= now))
+            .filter_map(|(name, d)| {
+                let (_, up) = d.pending.take()?;
+                d.seen_up |= up;
+                Some((name.clone(), up))
+            })
+            .collect();
+        for (name, up) in due {
+            self.set_link(now, &name, up);
+        }
+    }
+
+    /// Tells the instances on the interface which index it has now; true when that changed for any.
+    fn place_ports(&mut self, name: &str) -> bool {
+        let index = self.view.index(name).unwrap_or(0);
+        let Some(instances) = self.by_interface.get(name) else {
+            return false;
+        };
+        let mut moved = false;
+        for &i in instances {
+            if self.ports[i].interface != index {
+                self.ports[i].interface = index;
+                moved = true;
+            }
+        }
+        if moved && index == 0 {
+            log::info!("Interface {name} deleted");
+        } else if moved {
+            log::debug!("Interface {name} added");
+        }
+        moved
+    }
+
+    fn addresses_changed(&mut self, now: Time, index: u32) -> bool {
+        let Some(name) = self.view.link_at(index).map(|l| l.name.clone()) else { return false };
+        let instances = self.by_interface.get(&name).cloned().unwrap_or_default();
+        let mut reopen = false;
+        for i in instances {
+            reopen |= self.choose_source(now, i);
+        }
+        for i in 0..self.ports.len() {
+            if self.router.instances()[i].settings.track_source {
+                self.check_source(now, i);
+            }
+        }
+        reopen
+    }
+
+    /// Finds the instance's source address anew; true when its socket depends on a changed one.
+    pub(super) fn choose_source(&mut self, now: Time, i: usize) -> bool {
+        let inst = &self.router.instances()[i];
+        let s = std::rc::Rc::clone(&inst.settings);
+        if s.source.is_some() {
+            self.check_source(now, i);
+            return false;
+        }
+        let before = inst.source;
+        let source = s
+            .interface
+            .as_ref()
+            .and_then(|name| self.view.source(name, s.family, before, &self.virtual_addresses));
+        if source != before {
+            self.router.instance_mut(i).source = source;
+            self.ports[i].rebuild(&self.router.instances()[i], self.router.globals());
+            if let (Some(address), Some(name)) = (source.or(before), &s.interface) {
+                let verb = if source.is_some() { "Assigned" } else { "Deassigned" };
+                log::debug!("{verb} address {address} for interface {name}");
+            }
+        }
+        self.router.set_fault(now, i, Faults::NO_SOURCE, source.is_none(), &mut self.actions);
+        source != before && !s.peers.is_empty()
+    }
+
+    /// `track_src_ip`: FAULT while the configured source is nobody's.
+    fn check_source(&mut self, now: Time, i: usize) {
+        let s = &self.router.instances()[i].settings;
+        if let (true, Some(source)) = (s.track_source, s.source) {
+            let missing = !self.view.has_address(source);
+            self.router.set_fault(now, i, Faults::NO_SOURCE, missing, &mut self.actions);
+        }
+    }
+
+    /// Puts back addresses that somebody else removed, and announces them.
+    pub(super) fn restore_addresses(&mut self, now: Time) {
+        let restored = self.holdings.restore_due(now);
+        if restored.is_empty() {
+            return;
+        }
+        self.holdings.apply(&self.view, &mut self.channel);
+        let list: Vec<Announcement> = restored
+            .into_iter()
+            .map(|a| Announcement { interface: a.interface, ip: a.ip })
+            .collect();
+        self.announcer.announce(now, &list, 1, &self.view);
+    }
+}

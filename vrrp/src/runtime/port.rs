@@ -1,0 +1,113 @@
+//! What an instance needs beside its protocol state to send and to judge adverts.
+
+use std::net::IpAddr;
+
+use crate::config::{Globals, InstanceSettings};
+use crate::instance::Instance;
+use crate::io::{Carriage, Outgoing, QueueFull, SendBatch, SocketKey};
+use crate::packet::{AddressSet, AdvertSpec, ChecksumForm, ChecksumPolicy, Expect, Template};
+use crate::state::State;
+
+/// The sending and receiving side of one instance.
+pub(super) struct Port {
+    /// Position of its socket pair; `None` while the interface or the source is missing.
+    pub socket: Option<usize>,
+    /// Index of its interface; 0 without one.
+    pub interface: u32,
+    template: Option<Template>,
+    pub addresses: AddressSet,
+    /// Kinds of complaints already logged since the last change (one bit each).
+    pub complained: u32,
+    /// An accepted advert asked for the old unicast checksum.
+    pub old_checksum: bool,
+    id: u16,
+}
+
+impl Port {
+    pub fn new(settings: &InstanceSettings) -> Self {
+        Port {
+            socket: None,
+            interface: 0,
+            template: None,
+            addresses: AddressSet::new(settings.family, settings.addresses.iter().map(|a| a.ip)),
+            complained: 0,
+            old_checksum: false,
+            id: 0,
+        }
+    }
+
+    /// Prebuilds the advert; without a source there is none.
+    pub fn rebuild(&mut self, instance: &Instance, globals: &Globals) {
+        let s = &*instance.settings;
+        self.addresses = AddressSet::new(s.family, s.addresses.iter().map(|a| a.ip));
+        let addresses: Vec<IpAddr> = s.addresses.iter().map(|a| a.ip).collect();
+        self.template = instance.source.and_then(|source| {
+            let destination = s.peers.first().map_or(s.group_address, |p| p.address);
+            let checksum = ChecksumForm::of(s, self.old_checksum, globals.mcast_group4);
+            let spec = AdvertSpec::of(s, &addresses, source, destination, checksum);
+            match Template::new(&spec) {
+                Ok(template) => Some(template),
+                Err(why) => {
+                    log::error!("({}) cannot build its advert: {why}", s.name);
+                    None
+                }
+            }
+        });
+    }
+
+    /// The socket pair it shares with others of the same key.
+    pub fn key(&self, instance: &Instance) -> Option<SocketKey> {
+        let s = &*instance.settings;
+        let carriage = if s.peers.is_empty() {
+            Carriage::Multicast(s.group_address)
+        } else {
+            Carriage::Unicast(instance.source?)
+        };
+        if s.interface.is_some() && self.interface == 0 {
+            return None;
+        }
+        Some(SocketKey { interface: self.interface, carriage })
+    }
+
+    /// Queues one advert, to the group or to each peer.
+    pub fn send(
+        &mut self,
+        tag: usize,
+        s: &InstanceSettings,
+        priority: u8,
+        batch: &mut SendBatch,
+    ) -> Result<(), QueueFull> {
+        let (Some(socket), Some(template)) = (self.socket, &mut self.template) else {
+            return Ok(());
+        };
+        self.id = self.id.checked_add(1).unwrap_or(1);
+        template.set_priority(priority);
+        template.set_id(self.id);
+        if s.peers.is_empty() {
+            return batch.push(Outgoing::advert(socket, tag, template, self.interface));
+        }
+        for peer in &s.peers {
+            template.set_destination(peer.address);
+            let mut packet = Outgoing::advert(socket, tag, template, self.interface);
+            packet.hop_limit = s.unicast_ttl;
+            batch.push(packet)?;
+        }
+        Ok(())
+    }
+
+    /// What a received advert is judged by.
+    pub fn expect<'a>(&'a self, instance: &'a Instance, globals: &Globals) -> Expect<'a> {
+        let s = &*instance.settings;
+        let checksum = ChecksumPolicy::of(s, self.old_checksum, globals.mcast_group4);
+        let master = instance.master.filter(|_| instance.state() == State::Backup);
+        Expect::of(s, &self.addresses, checksum, master, instance.effective_priority())
+    }
+
+    /// Whether a complaint of this kind is the first since the last change.
+    pub fn complains(&mut self, kind: u8) -> bool {
+        let bit = 1u32.checked_shl(kind.into()).unwrap_or(0);
+        let first = self.complained & bit == 0;
+        self.complained |= bit;
+        first
+    }
+}

@@ -1,0 +1,106 @@
+//! Telling scripts and FIFOs what happened, in the order of spec vrrp-behaviour §9: the state's own
+//! script, the generic script, the FIFOs.
+
+use std::rc::Rc;
+
+use notify::{Script, vrrp_line};
+use scheduler::Scheduler;
+
+use super::{HasVrrp, Notice, Vrrp};
+use crate::action::{NotifyEvent, Subject};
+use crate::config::NotifySettings;
+use crate::state::State;
+
+/// Everything one notification needs, taken out of the world so that the notifier can be borrowed.
+struct Told {
+    kind: &'static str,
+    name: String,
+    word: &'static str,
+    priority: u8,
+    own: Option<(&'static str, Script)>,
+    generic: Option<Script>,
+}
+
+/// Tells all waiting notifications.
+pub(super) fn tell<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W) {
+    let Some(vrrp) = w.vrrp() else { return };
+    let notices = std::mem::take(&mut vrrp.notices);
+    let told: Vec<Told> = notices.iter().filter_map(|notice| vrrp.words(notice)).collect();
+    for t in told {
+        let object = match t.kind {
+            "GROUP" => format!("VRRP group {}", t.name),
+            _ => format!("VRRP instance {}", t.name),
+        };
+        if let Some((hook, script)) = &t.own {
+            notify::submit(s, w, &object, hook, script, &[]);
+        }
+        if let Some(script) = &t.generic {
+            let priority = t.priority.to_string();
+            notify::submit(s, w, &object, "notify", script, &[t.kind, &t.name, t.word, &priority]);
+        }
+        w.notify().write_vrrp(&vrrp_line(t.kind, &t.name, t.word, t.priority));
+    }
+}
+
+/// Writes the current state of everything to the FIFOs (`fifo_write_vrrp_states_on_reload`).
+pub(super) fn tell_states<W: HasVrrp>(w: &mut W) {
+    let Some(vrrp) = w.vrrp() else { return };
+    let mut lines: Vec<String> = Vec::new();
+    for inst in vrrp.router.instances() {
+        let word = inst.state().word();
+        lines.push(vrrp_line("INSTANCE", &inst.settings.name, word, inst.effective_priority()));
+    }
+    for group in vrrp.router.groups() {
+        if group.state() != State::Init {
+            lines.push(vrrp_line("GROUP", &group.settings.name, group.state().word(), 0));
+        }
+    }
+    for line in lines {
+        w.notify().write_vrrp(&line);
+    }
+}
+
+impl Vrrp {
+    fn words(&self, notice: &Notice) -> Option<Told> {
+        let (kind, name, settings): (_, _, NotifySettings) = match notice.subject {
+            Subject::Instance(i) => {
+                let s = Rc::clone(&self.router.instances().get(i)?.settings);
+                ("INSTANCE", s.name.clone(), s.notify.clone())
+            }
+            Subject::Group(g) => {
+                let s = Rc::clone(&self.router.groups().get(g)?.settings);
+                ("GROUP", s.name.clone(), s.notify.clone())
+            }
+        };
+        // A removed instance is reported as FAULT unless it asked for DELETED, and its fault script
+        // is not run (the C daemon's choice, which scripts cope with).
+        let own = match notice.event {
+            NotifyEvent::Master => settings.master.map(|s| ("notify_master", s)),
+            NotifyEvent::Backup => settings.backup.map(|s| ("notify_backup", s)),
+            NotifyEvent::Fault if notice.removed => None,
+            NotifyEvent::Fault => settings.fault.map(|s| ("notify_fault", s)),
+            NotifyEvent::Stop => settings.stop.map(|s| ("notify_stop", s)),
+            NotifyEvent::Deleted => settings.deleted.map(|s| ("notify_deleted", s)),
+            NotifyEvent::MasterRxLowerPri => {
+                settings.master_rx_lower_pri.map(|s| ("notify_master_rx_lower_pri", s))
+            }
+            NotifyEvent::MasterPriority | NotifyEvent::BackupPriority => None,
+        };
+        let state = matches!(
+            notice.event,
+            NotifyEvent::Master
+                | NotifyEvent::Backup
+                | NotifyEvent::Fault
+                | NotifyEvent::Stop
+                | NotifyEvent::Deleted
+        );
+        Some(Told {
+            kind,
+            name,
+            word: notice.event.word(),
+            priority: notice.priority,
+            own,
+            generic: settings.generic.filter(|_| state),
+        })
+    }
+}
