@@ -15,13 +15,22 @@ pub(crate) struct Stripped<'a> {
     pub unterminated: bool,
     /// The last byte is a `\` that continues a definition.
     pub continued: bool,
+    /// There was a comment, and such a `\` ended it.
+    pub comment_continues: bool,
 }
 
 impl<'a> Stripped<'a> {
     /// A line without anything special in it, blanks cut.
     pub fn plain(text: &'a [u8], indent: usize) -> Stripped<'a> {
         let text = Cow::Borrowed(text);
-        Stripped { text, indent, dropped: None, unterminated: false, continued: false }
+        Stripped {
+            text,
+            indent,
+            dropped: None,
+            unterminated: false,
+            continued: false,
+            comment_continues: false,
+        }
     }
 }
 
@@ -45,6 +54,7 @@ pub(crate) fn strip<'a>(line: &'a [u8], literal: &[usize]) -> Stripped<'a> {
         dropped: None,
         unterminated: scan.quoted,
         continued: scan.continued,
+        comment_continues: scan.comment_continues,
     };
     if let (Some(first), Some(last)) = (scan.backslashes.first(), scan.backslashes.last()) {
         let mut kept = Vec::with_capacity(text.len());
@@ -85,13 +95,19 @@ struct Scan {
     end: usize,
     quoted: bool,
     continued: bool,
+    comment_continues: bool,
     /// Offsets of the backslashes that only protected a comment character.
     backslashes: Vec<usize>,
 }
 
 fn scan(text: &[u8], indent: usize, literal: &[usize]) -> Scan {
-    let mut scan =
-        Scan { end: text.len(), quoted: false, continued: false, backslashes: Vec::new() };
+    let mut scan = Scan {
+        end: text.len(),
+        quoted: false,
+        continued: false,
+        comment_continues: false,
+        backslashes: Vec::new(),
+    };
     let mut at = 0;
     while let Some(byte) = text.get(at) {
         match byte {
@@ -106,6 +122,7 @@ fn scan(text: &[u8], indent: usize, literal: &[usize]) -> Scan {
             }
             b'#' | b'!' if !scan.quoted && literal.binary_search(&(at + indent)).is_err() => {
                 scan.end = at;
+                scan.comment_continues = ends_in_backslash(&text[at..]);
                 return scan;
             }
             _ => {}
@@ -113,6 +130,11 @@ fn scan(text: &[u8], indent: usize, literal: &[usize]) -> Scan {
         at += 1;
     }
     scan
+}
+
+/// Whether the last byte is a `\` that no other one in front of it protects.
+fn ends_in_backslash(text: &[u8]) -> bool {
+    text.iter().rev().take_while(|b| **b == b'\\').count() % 2 == 1
 }
 
 /// The `@ID` or `@^ID` prefix of a line (spec §5): `None` when there is none, else whether the line

@@ -59,6 +59,8 @@ pub(super) fn scan(bytes: &[u8]) -> Scan {
 struct Done {
     /// Its odd quote has been reported.
     quotes: bool,
+    /// Its comment ends in a `\` that continues a definition.
+    continued: bool,
     /// Its `@ID` has been removed.
     condition: bool,
     /// Its references have been replaced.
@@ -87,25 +89,26 @@ impl Reader {
         }
         let text = &stripped.text;
         if self.collecting.is_some() {
-            return self.collect(text, line.is_empty());
+            return self.collect(text, stripped.comment_continues, line.is_empty());
         }
-        let done = Done { quotes: stripped.unterminated, ..Done::default() };
+        let (quotes, continued) = (stripped.unterminated, stripped.comment_continues);
+        let done = Done { quotes, continued, ..Done::default() };
         self.stage(text, place, done);
     }
 
     /// A line that definitions or sequences yield; it has passed the first stage before.
     pub(super) fn logical_line(&mut self, text: &[u8], place: Place) {
         if self.collecting.is_some() {
-            return self.collect(text, text.is_empty());
+            return self.collect(text, false, text.is_empty());
         }
         self.stage(text, place, Done::default());
     }
 
-    fn collect(&mut self, text: &[u8], empty: bool) {
+    fn collect(&mut self, text: &[u8], comment_continues: bool, empty: bool) {
         let Some(collecting) = &mut self.collecting else { return };
         let (line, continued) = match text.strip_suffix(b"\\") {
             Some(line) => (line.trim_ascii_end(), true),
-            None => (text, false),
+            None => (text, comment_continues),
         };
         if !line.is_empty() {
             collecting.lines.push(line.into());
@@ -119,7 +122,13 @@ impl Reader {
     /// Completes a multi-line definition.
     pub(super) fn end_definition(&mut self) {
         if let Some(Collecting { name, lines }) = self.collecting.take() {
-            self.definitions.set(&name, Value::Multi(lines.into()));
+            // What turns out to be one line may stand anywhere.
+            let value = match lines.as_slice() {
+                [] => Value::Single([].into()),
+                [line] => Value::Single(Rc::from(&**line)),
+                _ => Value::Multi(lines.into()),
+            };
+            self.definitions.set(&name, value);
         }
     }
 
@@ -137,7 +146,7 @@ impl Reader {
         }
         match text.first() {
             None => {}
-            Some(b'$') if self.define(text) => {}
+            Some(b'$') if self.define(text, done.continued) => {}
             Some(b'$') if self.whole_reference(text, place.whole) => {}
             Some(b'~') if self.sequence(text, place) => {}
             Some(b'~') => self.dispatch(text, &place, done),
@@ -149,10 +158,13 @@ impl Reader {
     }
 
     /// Takes a definition line; false when it is none.
-    fn define(&mut self, text: &[u8]) -> bool {
+    fn define(&mut self, text: &[u8], comment_continues: bool) -> bool {
         let Some((name, value)) = definitions::definition(text) else { return false };
-        if let Some(first) = value.strip_suffix(b"\\") {
-            let first = first.trim_ascii_end();
+        let first = match value.strip_suffix(b"\\") {
+            Some(first) => Some(first.trim_ascii_end()),
+            None => comment_continues.then_some(value),
+        };
+        if let Some(first) = first {
             let lines = if first.is_empty() { Vec::new() } else { vec![first.into()] };
             self.collecting = Some(Collecting { name: name.into(), lines });
         } else {
@@ -210,7 +222,6 @@ impl Reader {
         match parsed {
             Parsed::Other => return false,
             Parsed::Error(message) => self.report.report(Class::General, place.whole, message),
-            Parsed::Sequence(sequence) if sequence.text.is_empty() => {}
             Parsed::Sequence(sequence) => {
                 self.push_frame(Frame::Sequence { sequence, whole: place.whole }, place.whole);
             }

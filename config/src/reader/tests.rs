@@ -253,6 +253,14 @@ mod multi_line_definitions {
     }
 
     #[test]
+    fn continue_behind_comments() {
+        let text =
+            "$M=word a # first \\\n # second \\\nword b # third \\\nword c # last \\\\\nword d\n$M";
+        assert_eq!(tree(text), "word(d) word(a) word(b) word(c)");
+        assert_eq!(tree("word a # \\\n# \\\nword b"), "word(a) word(b)");
+    }
+
+    #[test]
     fn contain_anything() {
         let text = "$N=n1\\\nn2\n$M=\\\n$X=5\\\n@node a $X\\\n@other b\\\nc $N\\\n~SEQ(i,2) s$i\nlist {\n$M\n}";
         assert_eq!(tree(text), "list[a|5;c|n1;n2;s1;s2]");
@@ -350,7 +358,7 @@ mod sequences {
             ("~SEQ(i, 0x10, 1, 022) word $i", "word(16) word(17) word(18)"),
             ("~SEQx(i, 9, 11) word $i", "word(9) word(a) word(b)"),
             ("$N=2\n~SEQ(i, ${N}) word x${i}y", "word(x1y) word(x2y)"),
-            ("~SEQ(i, 2)\nword $i", "word($i)"),
+            ("~SEQ(i, 2)\nword $i", "word(2)"),
             ("~SEQ(i, 2) word a\nword $i", "word(a) word(a) word(2)"),
         ];
         for (text, expected) in cases {
