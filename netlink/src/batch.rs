@@ -79,41 +79,26 @@ impl Batch {
         self.requests.push(Request { tag, operation, end, refused });
     }
 
-    /// The requests and their bytes in pieces of at most `limit` bytes (one request at least).
-    pub(crate) fn pieces(&self, limit: usize) -> Pieces<'_> {
-        Pieces { batch: self, next: 0, start: 0, limit }
+    /// The next requests that go out together: from the one at `from` on, at most `count` of them
+    /// and at most `limit` bytes, but one at least. `None` at the end.
+    pub(crate) fn piece(&self, from: usize, count: usize, limit: usize) -> Option<Piece<'_>> {
+        let rest = self.requests.get(from..)?;
+        let start = match from.checked_sub(1) {
+            Some(before) => self.requests.get(before)?.end,
+            None => 0,
+        };
+        let last_end = start.saturating_add(limit).max(rest.first()?.end);
+        let fitting = rest.partition_point(|request| request.end <= last_end);
+        let requests = rest.get(..fitting.min(count.max(1)))?;
+        let bytes = self.writer.as_bytes().get(start..requests.last()?.end)?;
+        Some(Piece { requests, bytes })
     }
-}
-
-/// Iterator of [`Batch::pieces`].
-pub(crate) struct Pieces<'a> {
-    batch: &'a Batch,
-    next: usize,
-    start: usize,
-    limit: usize,
 }
 
 /// A run of requests and their bytes.
 pub(crate) struct Piece<'a> {
     pub(crate) requests: &'a [Request],
     pub(crate) bytes: &'a [u8],
-}
-
-impl<'a> Iterator for Pieces<'a> {
-    type Item = Piece<'a>;
-
-    fn next(&mut self) -> Option<Piece<'a>> {
-        let rest = self.batch.requests.get(self.next..)?;
-        let first_end = rest.first()?.end;
-        let limit = self.start.saturating_add(self.limit).max(first_end);
-        let count = rest.partition_point(|request| request.end <= limit);
-        let requests = rest.get(..count)?;
-        let start = self.start;
-        let end = requests.last()?.end;
-        self.next += count;
-        self.start = end;
-        Some(Piece { requests, bytes: self.batch.writer.as_bytes().get(start..end)? })
-    }
 }
 
 #[cfg(test)]
@@ -131,19 +116,19 @@ mod tests {
             }
             batch.add_address(&request, n.into());
         }
-        let mut tags = Vec::new();
-        let mut bytes = Vec::new();
-        for piece in batch.pieces(1000) {
-            assert!(piece.bytes.len() <= 1000);
-            tags.extend(piece.requests.iter().map(|r| r.tag));
-            bytes.extend_from_slice(piece.bytes);
+        for (count, limit) in [(usize::MAX, 1000), (3, 1000), (1, 1), (usize::MAX, usize::MAX)] {
+            let mut tags: Vec<u64> = Vec::new();
+            let mut bytes = Vec::new();
+            while let Some(piece) = batch.piece(tags.len(), count, limit) {
+                let one = piece.requests.iter().filter(|r| r.refused.is_none()).count() == 1;
+                assert!(one || piece.bytes.len() <= limit);
+                assert!((1..=count).contains(&piece.requests.len()));
+                tags.extend(piece.requests.iter().map(|r| r.tag));
+                bytes.extend_from_slice(piece.bytes);
+            }
+            assert_eq!(tags, (0..1000).collect::<Vec<u64>>());
+            assert_eq!(bytes, batch.writer.as_bytes());
         }
-        assert_eq!(tags, (0..1000).collect::<Vec<u64>>());
-        assert_eq!(bytes, batch.writer.as_bytes());
-        assert_eq!(
-            batch.pieces(1).count(),
-            900,
-            "refused requests ride along with their neighbour"
-        );
+        assert!(batch.piece(0, 1, usize::MAX).is_some_and(|p| p.requests.len() == 1));
     }
 }

@@ -28,6 +28,8 @@ const QUEUE: usize = 4 * 1024 * 1024;
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How long a dump may take in all.
 const DUMP_PATIENCE: Duration = Duration::from_secs(5);
+/// Requests in the first datagram of [`Channel::apply_within`].
+const FIRST_STEP: usize = 4;
 /// How often a dump is repeated when the tables changed under it.
 const DUMP_ATTEMPTS: usize = 4;
 
@@ -59,6 +61,8 @@ pub struct Channel {
     seq: u32,
     buffer: Vec<u8>,
     scratch: Vec<u8>,
+    /// What a request cost lately, in nanoseconds.
+    pace: u128,
 }
 
 impl Channel {
@@ -70,7 +74,8 @@ impl Channel {
         let socket = Socket::open(0, SockFlag::empty(), QUEUE)?;
         socket.want_extended_acks();
         socket.set_patience(PATIENCE)?;
-        Ok(Channel { socket, seq: 1, buffer: vec![0; RECEIVE_BUFFER], scratch: Vec::new() })
+        let buffer = vec![0; RECEIVE_BUFFER];
+        Ok(Channel { socket, seq: 1, buffer, scratch: Vec::new(), pace: 0 })
     }
 
     /// All links of the namespace.
@@ -91,12 +96,41 @@ impl Channel {
 
     /// Executes a batch in order; one outcome for each request, in the batch's order. A request
     /// that fails does not stop those after it.
+    ///
+    /// This may take long: the kernel walks all addresses of an interface for each new one, so that
+    /// the four-thousandth IPv4 address costs ten times what the first did, and IPv6 is worse
+    /// (milliseconds each). See [`apply_within`](Self::apply_within).
     pub fn apply(&mut self, batch: &Batch) -> Vec<Outcome> {
         let mut outcomes = Vec::with_capacity(batch.len());
-        for piece in batch.pieces(PIECE) {
+        while let Some(piece) = batch.piece(outcomes.len(), usize::MAX, PIECE) {
             self.apply_piece(&piece, &mut outcomes);
         }
         outcomes
+    }
+
+    /// Executes a part of a batch, from the request at position `from` on, for about `budget`, so
+    /// that the caller can look after its sockets in between. At least one request is executed
+    /// unless `from` is the end. The outcomes say how far it came: go on at `from` plus their
+    /// number.
+    pub fn apply_within(&mut self, batch: &Batch, from: usize, budget: Duration) -> Vec<Outcome> {
+        let start = Instant::now();
+        let mut outcomes = Vec::new();
+        loop {
+            let left = budget.saturating_sub(start.elapsed());
+            let count = usize::try_from(left.as_nanos() / self.pace.max(1)).unwrap_or(usize::MAX);
+            let done = outcomes.len();
+            if done > 0 && count == 0 {
+                return outcomes;
+            }
+            // The pace changes with what is asked for: a few requests first, then ever more.
+            let count = count.min(done.saturating_mul(4).max(FIRST_STEP));
+            let position = from.saturating_add(done);
+            let Some(piece) = batch.piece(position, count, PIECE) else { return outcomes };
+            let before = Instant::now();
+            self.apply_piece(&piece, &mut outcomes);
+            let steps = u128::try_from(outcomes.len() - done).unwrap_or(1).max(1);
+            self.pace = before.elapsed().as_nanos() / steps;
+        }
     }
 
     fn apply_piece(&mut self, piece: &Piece<'_>, outcomes: &mut Vec<Outcome>) {

@@ -311,6 +311,34 @@ fn an_overrun_is_reported_and_a_dump_repairs_it() {
 }
 
 #[test]
+fn a_batch_can_be_applied_in_parts() {
+    in_namespace(|| {
+        let a = index("va");
+        let mut channel = Channel::open().unwrap();
+        let mut batch = Batch::new();
+        for n in 0..500 {
+            let ip = Ipv6Addr::from_bits((0xfd << 120) + n).into();
+            batch.add_address(&AddressRequest::new(a, ip, 128), n as u64);
+        }
+        for budget in [Duration::ZERO, Duration::from_millis(2), Duration::from_secs(60)] {
+            let mut tags = Vec::new();
+            let mut parts = 0;
+            while tags.len() < batch.len() {
+                let outcomes = channel.apply_within(&batch, tags.len(), budget);
+                assert!(!outcomes.is_empty(), "every part makes progress");
+                assert!(outcomes.iter().all(|o| o.result == Ok(Applied::Done)));
+                tags.extend(outcomes.iter().map(|o| o.tag));
+                parts += 1;
+            }
+            assert_eq!(tags, (0..500).collect::<Vec<u64>>());
+            assert!(!budget.is_zero() || parts > 100, "nothing to spend: small steps");
+            assert!(channel.apply_within(&batch, tags.len(), budget).is_empty());
+        }
+        assert_eq!(seen("va").len(), 500);
+    });
+}
+
+#[test]
 fn four_thousand_addresses_in_one_batch() {
     in_namespace(|| {
         let a = index("va");

@@ -173,5 +173,5 @@ fn a_peer_of_the_other_family_is_refused_before_it_is_sent() {
     let mut batch = Batch::new();
     batch.add_address(&request, 0);
     assert_eq!(batch.len(), 1);
-    assert!(batch.pieces(100).next().unwrap().bytes.is_empty());
+    assert!(batch.piece(0, 1, 100).unwrap().bytes.is_empty());
 }
