@@ -1,8 +1,8 @@
 //! Nothing stays behind: not after a stop, and not after a kill and a new start.
 
-use testbed::{Lan, wait_for};
+use testbed::{Detached, Lan, wait_for};
 
-use crate::{instance, ready, start, version_3};
+use crate::{instance, ours, ready, start, version_3};
 
 const VIPS: [&str; 3] = ["10.9.0.100/24", "10.9.0.101/32", "192.0.2.7/24"];
 
@@ -60,4 +60,27 @@ fn a_start_after_a_kill_cleans_up_first() {
     }
     daemon.stop();
     assert!(!a.holds("192.0.2.7") && !a.holds("fd00:9::100"));
+}
+
+/// Without `-n` the command returns and the daemon stays, in a session of its own, until it is told to stop.
+#[test]
+fn in_the_background_it_stays_until_it_is_stopped() {
+    if !ready() {
+        return;
+    }
+    let lan = Lan::new();
+    let a = lan.host("a", 1);
+    let daemon = Detached::start(&a, &ours(), &configuration("S"));
+    a.wait_holds("192.0.2.7", true);
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", daemon.pid())).unwrap();
+    let session = stat.split(' ').nth(5).unwrap();
+    assert_eq!(session, daemon.pid().to_string(), "{stat}");
+
+    // A second one with the same pid files sees the first, and leaves it alone.
+    let again = Detached::start(&a, &ours(), &configuration("S"));
+    assert_eq!(again.pid(), daemon.pid());
+    std::mem::forget(again);
+    assert!(a.holds("192.0.2.7"));
+    daemon.stop();
+    assert!(!a.holds("192.0.2.7"));
 }

@@ -13,7 +13,7 @@ fn an_unchanged_configuration_changes_nothing() {
     }
     let lan = Lan::new();
     let a = lan.host("a", 1);
-    // 10 ms of delay keep the second burst of gratuitous ARPs out of the picture.
+    // Without the delay there is no second burst of gratuitous ARPs, which could come in between.
     let lines = "advert_int 2\n  garp_master_delay 0";
     let configuration = version_3("") + &instance("R", 65, 150, lines, &["10.9.0.100/24"]);
     let daemon = start(&a, &configuration);

@@ -2,13 +2,13 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ExitStatus};
+use std::process::{Child, Command, ExitStatus};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::process::{descendants, ended, in_namespace, kill_tree};
+use crate::process::{descendants, ended, in_namespace, kill_tree, kill_tree_of};
 use crate::{Host, interrupt, wait_for};
 
 /// A running daemon: in the foreground, VRRP only, detailed log, its files in a folder of its own.
@@ -45,17 +45,13 @@ impl Daemon {
         static SERIAL: AtomicU32 = AtomicU32::new(0);
         let log_file = folder.join(format!("log-{}", SERIAL.fetch_add(1, Ordering::Relaxed)));
         let log = File::create(&log_file).unwrap_or_else(|e| panic!("{}: {e}", log_file.display()));
-        let pid_files = ["keepalived", "vrrp", "checkers", "bfd"];
-        let pid_files = pid_files.map(|name| folder.join(format!("{name}.pid")));
-        let mut command = in_namespace(host.namespace(), program);
-        command.args(["-n", "-l", "-D", "-G", "-P"]).arg("-f").arg(file);
-        for (option, path) in ["-p", "-r", "-c", "-b"].iter().zip(&pid_files) {
-            command.arg(option).arg(path);
-        }
+        let pid_files = pid_files(&folder);
+        let mut command = command(host, program, file, &pid_files);
+        command.args(["-n", "-l"]);
         command.args(arguments).env("TMPDIR", &tmp).stderr(log);
         let child = command.spawn().unwrap_or_else(|e| panic!("{}: {e}", program.display()));
         let name = host.name().to_owned();
-        Self { child, folder, log_file, name, pid_files: pid_files.to_vec() }
+        Self { child, folder, log_file, name, pid_files }
     }
 
     /// The process that was started: the one an init system would signal.
@@ -105,7 +101,7 @@ impl Daemon {
     pub fn dump(&self, signal_number: i32, file: &str, complete: fn(&str) -> bool) -> String {
         let path = self.folder.join("tmp").join(file);
         let _ = fs::remove_file(&path);
-        let sent = std::process::Command::new("kill")
+        let sent = Command::new("kill")
             .args([format!("-{signal_number}"), self.pid().to_string()])
             .status();
         assert!(sent.is_ok_and(|s| s.success()), "signal {signal_number} to {}", self.name);
@@ -160,6 +156,72 @@ impl Drop for Daemon {
             eprintln!("---- log of {} ----\n{log}----", self.name);
         }
     }
+}
+
+/// A daemon that went to the background by itself.
+pub struct Detached {
+    pid: i32,
+    pid_files: Vec<PathBuf>,
+}
+
+impl Detached {
+    /// Starts `program` without `-n`, and waits until it has written its pid.
+    ///
+    /// # Panics
+    /// When the command that was started does not end with status 0.
+    #[track_caller]
+    pub fn start(host: &Host, program: &Path, configuration: &str) -> Self {
+        let file = host.file("keepalived.conf");
+        write(&file, configuration);
+        let pid_files = pid_files(host.folder());
+        let status = command(host, program, &file, &pid_files).status();
+        let status = status.unwrap_or_else(|e| panic!("{}: {e}", program.display()));
+        assert_eq!(status.code(), Some(0), "the command that starts the daemon: {status}");
+        let mut pid = None;
+        wait_for("the pid is written", || {
+            pid = fs::read_to_string(&pid_files[0]).ok().and_then(|text| text.trim().parse().ok());
+            pid.is_some()
+        });
+        Self { pid: pid.unwrap_or_default(), pid_files }
+    }
+
+    /// The pid from the pid file.
+    pub fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// SIGTERM, and the daemon's end; no pid file may be left.
+    #[track_caller]
+    pub fn stop(self) {
+        let _ = kill(Pid::from_raw(self.pid), Signal::SIGTERM);
+        wait_for("the daemon ends", || ended(self.pid));
+        let left: Vec<_> = self.pid_files.iter().filter(|path| path.exists()).collect();
+        assert!(left.is_empty(), "left behind: {left:?}");
+    }
+}
+
+impl Drop for Detached {
+    fn drop(&mut self) {
+        if !ended(self.pid) {
+            kill_tree_of(self.pid);
+        }
+    }
+}
+
+/// The four pid files, the parent's first.
+fn pid_files(folder: &Path) -> Vec<PathBuf> {
+    let names = ["keepalived", "vrrp", "checkers", "bfd"];
+    names.map(|name| folder.join(format!("{name}.pid"))).to_vec()
+}
+
+/// VRRP only, detailed log, everything in the host's folder.
+fn command(host: &Host, program: &Path, file: &Path, pid_files: &[PathBuf]) -> Command {
+    let mut command = in_namespace(host.namespace(), program);
+    command.args(["-D", "-G", "-P", "-f"]).arg(file);
+    for (option, path) in ["-p", "-r", "-c", "-b"].iter().zip(pid_files) {
+        command.arg(option).arg(path);
+    }
+    command
 }
 
 #[track_caller]

@@ -21,7 +21,7 @@ mod need;
 mod process;
 
 pub use capture::{Advert, Capture, Packet};
-pub use daemon::Daemon;
+pub use daemon::{Daemon, Detached};
 pub use dump::Counters;
 pub use inject::{Injector, v2_advert, v3_advert};
 pub use interrupt::stop_on_interrupt;

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use nix::sys::prctl::set_child_subreaper;
 use nix::sys::signal::{Signal, kill};
@@ -57,10 +58,14 @@ pub(crate) fn descendants(pid: i32) -> Vec<i32> {
 /// SIGKILLs a child and everything below it at once: the parent is stopped first, so that it
 /// neither respawns a child nor hands it a SIGTERM by dying before it.
 pub(crate) fn kill_tree(child: &mut Child) {
-    let pid = child.id().cast_signed();
-    if !matches!(child.try_wait(), Ok(None)) {
-        return;
+    if matches!(child.try_wait(), Ok(None)) {
+        kill_tree_of(child.id().cast_signed());
+        let _ = child.wait();
     }
+}
+
+/// As [`kill_tree`], for a process that is perhaps not our child.
+pub(crate) fn kill_tree_of(pid: i32) {
     // Orphans come to us, to be reaped here: not every init reaps at once, and a daemon that is started
     // again takes the pid of a zombie for one that runs.
     let _ = set_child_subreaper(true);
@@ -70,7 +75,9 @@ pub(crate) fn kill_tree(child: &mut Child) {
         let _ = kill(Pid::from_raw(*descendant), Signal::SIGKILL);
     }
     let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
-    let _ = child.wait();
+    while !ended(pid) {
+        std::thread::sleep(Duration::from_millis(1));
+    }
     for descendant in below {
         let _ = waitpid(Pid::from_raw(descendant), None);
     }
