@@ -2,8 +2,9 @@
 //!
 //! A script runs in a process group of its own, so that a time-out reaches everything it started;
 //! as the configured user and groups; with `/dev/null` as input and output, no other descriptor,
-//! default signal actions and an empty signal mask; with the daemon's environment except `IFS`,
-//! `LD_PRELOAD` and `LD_LIBRARY_PATH`. When the daemon dies, the kernel sends it SIGTERM.
+//! default signal actions and an empty signal mask; without real-time policy or raised priority; with the daemon's environment except `IFS`,
+//! `LD_PRELOAD` and `LD_LIBRARY_PATH`. When the thread that started it dies, which is the daemon,
+//! the kernel sends it SIGTERM.
 
 use std::collections::BTreeSet;
 use std::ffi::{CString, OsStr};
@@ -14,6 +15,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use nix::errno::Errno;
+use nix::sys::resource::{Resource, getrlimit, rlim_t};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::{Pid, getegid, geteuid, getgroups};
 
@@ -39,6 +41,22 @@ pub fn spawn(script: &Script, extra: &[&str]) -> io::Result<i32> {
         log::error!("Error exec-ing command '{}', error {number}: {error}", script.text);
     }
     result
+}
+
+/// The limits scripts get; empty until [`remember_limits`].
+static LIMITS: OnceLock<Vec<(Resource, rlim_t, rlim_t)>> = OnceLock::new();
+
+/// Notes the resource limits that the process has now as those scripts are to have. To be called
+/// before the daemon raises its own; without it, scripts inherit what the daemon has.
+pub fn remember_limits() {
+    use Resource as R;
+    let wanted =
+        [R::RLIMIT_CORE, R::RLIMIT_NOFILE, R::RLIMIT_MEMLOCK, R::RLIMIT_STACK, R::RLIMIT_RTTIME];
+    let limits = wanted.into_iter().filter_map(|resource| {
+        let (soft, hard) = getrlimit(resource).ok()?;
+        Some((resource, soft, hard))
+    });
+    LIMITS.get_or_init(|| limits.collect());
 }
 
 /// Sends a signal to everything a script started, unless it left the script's process group.
@@ -70,6 +88,7 @@ fn start(script: &Script, extra: &[&str]) -> io::Result<i32> {
         argv: &argv,
         environment: &environment,
         null: null.as_fd(),
+        limits: LIMITS.get().map(Vec::as_slice).unwrap_or_default(),
         identity,
     };
     let started = sys::start(&program)?;

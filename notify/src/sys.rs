@@ -17,6 +17,7 @@ use std::ptr;
 
 use nix::errno::Errno;
 use nix::sys::prctl;
+use nix::sys::resource::{Resource, rlim_t};
 use nix::sys::signal::{SigSet, SigmaskHow, pthread_sigmask};
 
 #[cfg(not(any(target_arch = "x86", target_arch = "arm")))]
@@ -45,6 +46,8 @@ pub(crate) struct Program<'a> {
     pub environment: &'a [CString],
     /// Becomes standard input, output and error; its number is at least 3.
     pub null: BorrowedFd<'a>,
+    /// Resource limits to set: number, soft, hard.
+    pub limits: &'a [(Resource, rlim_t, rlim_t)],
     /// Who to become: user, group, supplementary groups. `None` stays who we are.
     pub identity: Option<(u32, u32, &'a [u32])>,
 }
@@ -63,6 +66,8 @@ struct Plan {
     shell_argv: *const *const c_char,
     environment: *const *const c_char,
     null: RawFd,
+    limits: *const (Resource, rlim_t, rlim_t),
+    limit_count: usize,
     identity: Option<(u32, u32, *const u32, usize)>,
     parent: libc::pid_t,
     by_shell: bool,
@@ -82,6 +87,8 @@ pub(crate) fn start(program: &Program<'_>) -> io::Result<Started> {
         shell_argv: shell_argv.as_ptr(),
         environment: environment.as_ptr(),
         null: program.null.as_raw_fd(),
+        limits: program.limits.as_ptr(),
+        limit_count: program.limits.len(),
         identity: program.identity.map(|(uid, gid, g)| (uid, gid, g.as_ptr(), g.len())),
         parent: nix::unistd::getpid().as_raw(),
         by_shell: false,
@@ -163,6 +170,20 @@ unsafe fn become_script(plan: &mut Plan) -> c_int {
         }
         // Ours all close on exec; this is for those that a library opened. Linux 5.9.
         libc::syscall(libc::SYS_close_range, 3, u32::MAX, 0);
+        // Scripts are not to be as urgent as the daemon. A real-time policy is not inherited if it
+        // was set with SCHED_RESET_ON_FORK; this is for any other.
+        if libc::sched_getscheduler(0) != libc::SCHED_OTHER {
+            let param: libc::sched_param = std::mem::zeroed();
+            libc::sched_setscheduler(0, libc::SCHED_OTHER, &raw const param);
+        }
+        if libc::getpriority(libc::PRIO_PROCESS, 0) < 0 {
+            libc::setpriority(libc::PRIO_PROCESS, 0, 0);
+        }
+        for n in 0..plan.limit_count {
+            let (resource, rlim_cur, rlim_max) = *plan.limits.add(n);
+            let limit = libc::rlimit { rlim_cur, rlim_max };
+            libc::setrlimit(resource as _, &raw const limit);
+        }
         if let Some((uid, gid, groups, count)) = plan.identity
             && (libc::syscall(SYS_SETGROUPS, count, groups) < 0
                 || libc::syscall(SYS_SETRESGID, gid, gid, gid) < 0

@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::*;
 
-/// A directory under `/`-owned sticky `/tmp` that goes with the test.
+/// A directory of root's in the system's sticky one; it goes with the test.
 struct Directory(PathBuf);
 
 impl Directory {

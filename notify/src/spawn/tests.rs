@@ -116,6 +116,42 @@ fn user_group_and_supplementary_groups_are_set() {
 }
 
 #[test]
+fn limits_are_those_that_were_remembered() {
+    remember_limits();
+    let file = |text: &str| {
+        let line = text.lines().find(|l| l.starts_with("Max open files")).unwrap();
+        line.split_whitespace().nth(3).unwrap().to_owned()
+    };
+    let before = file(&std::fs::read_to_string("/proc/self/limits").unwrap());
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    let lower: u64 = before.parse::<u64>().unwrap() - 1;
+    // Other tests of this process can do with one descriptor less for a moment.
+    nix::sys::resource::setrlimit(Resource::RLIMIT_NOFILE, lower, hard).unwrap();
+    let seen = file(&output_of(&mut script(&[]), "cat /proc/self/limits"));
+    nix::sys::resource::setrlimit(Resource::RLIMIT_NOFILE, lower + 1, hard).unwrap();
+    assert_eq!(seen, before);
+}
+
+#[test]
+fn a_raised_priority_is_not_inherited() {
+    if !geteuid().is_root() {
+        eprintln!("skipped: needs root");
+        return;
+    }
+    // Priority belongs to the thread, and the thread to this test.
+    std::thread::spawn(|| {
+        let raised = std::process::Command::new("renice")
+            .args(["-n", "-5", "-p", &nix::unistd::gettid().to_string()])
+            .output()
+            .unwrap();
+        assert!(raised.status.success());
+        assert_eq!(output_of(&mut script(&[]), "nice").trim(), "0");
+    })
+    .join()
+    .unwrap();
+}
+
+#[test]
 fn a_script_without_a_first_line_runs_in_the_shell() {
     let file = scratch("bare");
     std::fs::write(&file, "[ \"$1\" = x ] && exit 5\n").unwrap();
