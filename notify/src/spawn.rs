@@ -1,10 +1,10 @@
 //! Running a [`Script`].
 //!
 //! A script runs in a process group of its own, so that a time-out reaches everything it started;
-//! as the configured user and groups; with `/dev/null` as input and output, no other descriptor,
-//! default signal actions and an empty signal mask; without real-time policy or raised priority; with the daemon's environment except `IFS`,
-//! `LD_PRELOAD` and `LD_LIBRARY_PATH`. When the thread that started it dies, which is the daemon,
-//! the kernel sends it SIGTERM.
+//! as the configured user and groups; with `/dev/null` as input and output and no other descriptor;
+//! with default signal actions, no signal blocked, and neither real-time policy nor raised priority;
+//! with the daemon's environment except `IFS`, `LD_PRELOAD` and `LD_LIBRARY_PATH`. When the thread
+//! that started it dies, which is the daemon, the kernel sends it SIGTERM.
 
 use std::collections::BTreeSet;
 use std::ffi::{CString, OsStr};
