@@ -253,11 +253,12 @@ impl Tree {
         let Some(keyword) = self.level().find(&name) else {
             return self.unknown(&name, span, at);
         };
-        let words = match keyword.args {
+        // A command whose quote has no partner is there, if not to be used: nothing is missing.
+        let (words, broken) = match keyword.args {
             Args::Command => at.command_words(token.resume(), end),
-            _ => at.words(token.resume(), end),
+            _ => (at.words(token.resume(), end), false),
         };
-        let rejected = words.is_empty() && at.missing_argument(keyword, span);
+        let rejected = words.is_empty() && (broken || at.missing_argument(keyword, span));
         if at.outcome.stop {
             return;
         }
@@ -414,18 +415,20 @@ impl At<'_> {
         }
     }
 
-    /// The words of a command keyword, which group by both kinds of quotes.
-    fn command_words(&mut self, from: usize, end: usize) -> Vec<Word> {
+    /// The words of a command keyword, which group by both kinds of quotes, and whether one was
+    /// left open.
+    fn command_words(&mut self, from: usize, end: usize) -> (Vec<Word>, bool) {
         let (pieces, error) = command::split_line(&self.line[from..end]);
         // Behind the command itself an unmatched quote has never been reported.
         if error.is_some() && pieces.is_empty() {
             let offset = self.line[from..end].iter().position(|b| !tokens::is_separator(*b));
             self.unmatched_quote(from + offset.unwrap_or(0));
         }
-        pieces
+        let words = pieces
             .iter()
             .map(|piece| self.word(&piece.text, from + piece.start, from + piece.end))
-            .collect()
+            .collect();
+        (words, error.is_some())
     }
 
     fn word(&self, bytes: &[u8], start: usize, end: usize) -> Word {

@@ -488,7 +488,7 @@ mod tokens {
     fn of_commands_group_by_both_quotes() {
         let tree = tree("instance a {\nnotify \"/x 'a b'\" us'e r' \\\"g extra\n}");
         assert_eq!(tree, "instance(a){notify(/x 'a b'|use r|\\\"g|extra)}");
-        assert_eq!(troubled("instance a {\nnotify '/x\n}").0, [(10, 2), (13, 2)]);
+        assert_eq!(troubled("instance a {\nnotify '/x\n}").0, [(10, 2)]);
         assert_eq!(troubled("instance a {\nnotify /x 'u\n}").0, []);
     }
 }
