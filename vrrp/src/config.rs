@@ -7,7 +7,9 @@ mod address;
 mod auth;
 mod builder;
 mod draft;
+mod entry;
 mod finish;
+mod global_table;
 mod globals;
 mod group;
 mod host;
@@ -25,7 +27,7 @@ mod trackers;
 
 pub use auth::{AUTHENTICATION, HMAC};
 pub use builder::{Builder, Refused};
-pub use globals::GLOBALS;
+pub use global_table::GLOBALS;
 pub use group::{GROUP, TRACK_GROUP};
 pub use host::{Host, InterfaceFacts};
 pub use instance_table::INSTANCE;

@@ -82,8 +82,8 @@ pub struct Builder {
     pub(super) garp_groups: Vec<GarpGroup>,
     pub(super) garp_members: HashSet<String>,
     pub(super) debounce: Vec<(String, std::time::Duration, std::time::Duration)>,
-    /// Next preference of rules that name none, for IPv4 and IPv6.
-    pub(super) rule_preference: [u32; 2],
+    /// Rules that name no preference, of IPv4 and of IPv6.
+    pub(super) rules_without_preference: [u32; 2],
     /// What concerns the configuration as a whole.
     pub(super) contains_vrrp: bool,
     pub(super) scripts_configured: bool,
@@ -124,7 +124,7 @@ impl Builder {
             garp_groups: Vec::new(),
             garp_members: HashSet::new(),
             debounce: Vec::new(),
-            rule_preference: [16384; 2],
+            rules_without_preference: [0; 2],
             contains_vrrp: false,
             scripts_configured: false,
             missing_interface: false,

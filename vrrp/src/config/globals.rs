@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use config::{Args, Class, Context, Keyword, Line, Row, Table, address, check, number};
+use config::{Class, Context, Line, address, number};
 
 use super::builder::Builder;
 use super::{Globals, RxBufs, Version};
@@ -32,8 +32,8 @@ pub(super) struct GlobalsDraft {
     iptables: bool,
     ipsets: bool,
     nftables: bool,
-    vmac_prefix: bool,
-    vmac_addr_prefix: bool,
+    pub vmac_prefix: bool,
+    pub vmac_addr_prefix: bool,
 }
 
 impl Default for GlobalsDraft {
@@ -82,452 +82,7 @@ impl GlobalsDraft {
     }
 }
 
-/// Longest second and microsecond counts the reference accepts in its timers.
-const MAX_SECONDS: i64 = 4294;
-const MAX_MICROS: u64 = 4_294_967_295;
 const U32: i64 = u32::MAX as i64;
-
-const SECONDS: Args = Args::lenient(0, MAX_SECONDS);
-const COUNT: Args = Args::lenient(0, U32);
-const BUFFER: Args = Args::int(0, U32);
-const DELAY: Args = Args::timer(1000, MAX_MICROS);
-const SPACING: Args = Args::timer(1, MAX_MICROS);
-
-type B = Row<Builder>;
-
-/// `global_defs` keywords of VRRP.
-pub static GLOBALS: Table<Builder> = Table::new(&[
-    B::new(
-        Keyword::new("router_id", Args::Word { max: 0 }, "name of this director in mails and SNMP")
-            .expected()
-            .or("the host's name"),
-        |b, l, c| set(l.word(c).map(|w| w.text.clone()), &mut b.globals.settings.router_id),
-    ),
-    B::new(
-        Keyword::new("json_version", Args::lenient(1, 2), "layout of the JSON dump")
-            .expected()
-            .or("1"),
-        |b, l, c| set(small(l.int(c)), &mut b.globals.settings.json_version),
-    ),
-    B::new(
-        Keyword::new(
-            "dynamic_interfaces",
-            Args::Free("[allow_if_changes]"),
-            "interfaces in the configuration need not exist yet",
-        ),
-        set_dynamic_interfaces,
-    ),
-    B::new(
-        Keyword::new(
-            "default_interface",
-            Args::Word { max: 15 },
-            "interface of static addresses without dev",
-        )
-        .expected()
-        .or("eth0"),
-        |b, l, c| {
-            set(l.word(c).map(|w| w.text.clone()), &mut b.globals.settings.default_interface);
-        },
-    ),
-    B::new(
-        Keyword::new(
-            "disable_local_igmp",
-            Args::Flag,
-            "do not report membership of link-local groups",
-        ),
-        |b, _, _| b.globals.settings.disable_local_igmp = true,
-    ),
-    B::new(
-        Keyword::new(
-            "v3_checksum_as_v2",
-            Args::Flag,
-            "version 3 IPv4 checksums omit the pseudo-header",
-        ),
-        |b, _, _| b.globals.v3_checksum_as_v2 = true,
-    ),
-    B::new(
-        Keyword::new("vrrp_mcast_group4", Args::Free("ADDRESS"), "IPv4 group of adverts")
-            .required()
-            .or("224.0.0.18"),
-        set_mcast_group4,
-    ),
-    B::new(
-        Keyword::new("vrrp_mcast_group6", Args::Free("ADDRESS"), "IPv6 group of adverts")
-            .required()
-            .or("ff02::12"),
-        set_mcast_group6,
-    ),
-    B::new(
-        Keyword::new(
-            "vrrp_garp_master_delay",
-            SECONDS,
-            "delay of the second burst after becoming MASTER; 0: none",
-        )
-        .required()
-        .or("5")
-        .unit("s"),
-        |b, l, c| set(number32(l.int(c)), &mut b.globals.garp_delay),
-    ),
-    B::new(
-        Keyword::new("vrrp_garp_master_repeat", COUNT, "messages per address in a burst")
-            .required()
-            .or("5"),
-        |b, l, c| set(at_least_one(l, c), &mut b.globals.garp_repeat),
-    ),
-    B::new(
-        Keyword::new(
-            "vrrp_garp_master_refresh",
-            COUNT,
-            "period of the refresh while MASTER; 0: none",
-        )
-        .required()
-        .or("0")
-        .unit("s"),
-        |b, l, c| b.globals.garp_refresh = number32(l.int(c)).unwrap_or(0),
-    ),
-    B::new(
-        Keyword::new("vrrp_garp_master_refresh_repeat", COUNT, "messages per address in a refresh")
-            .required()
-            .or("1"),
-        |b, l, c| set(at_least_one(l, c), &mut b.globals.garp_refresh_repeat),
-    ),
-    B::new(
-        Keyword::new(
-            "vrrp_garp_lower_prio_delay",
-            SECONDS,
-            "delay of the extra burst after an advert of lower priority",
-        )
-        .required()
-        .or("vrrp_garp_master_delay")
-        .unit("s"),
-        |b, l, c| b.globals.lower_prio_delay = number32(l.int(c)).or(b.globals.lower_prio_delay),
-    ),
-    B::new(
-        Keyword::new(
-            "vrrp_garp_lower_prio_repeat",
-            Args::lenient(0, i32::MAX as i64),
-            "messages per address after an advert of lower priority; 0: none",
-        )
-        .required()
-        .or("vrrp_garp_master_repeat"),
-        |b, l, c| b.globals.lower_prio_repeat = number32(l.int(c)).or(b.globals.lower_prio_repeat),
-    ),
-    B::new(
-        Keyword::new(
-            "vrrp_down_timer_adverts",
-            Args::lenient(1, 100),
-            "adverts missed before the master counts as down",
-        )
-        .required()
-        .or("3"),
-        |b, l, c| set(small(l.int(c)), &mut b.globals.down_timer_adverts),
-    ),
-    B::new(
-        Keyword::new(
-            "vrrp_garp_interval",
-            SPACING,
-            "smallest distance of gratuitous ARPs on an interface",
-        )
-        .required()
-        .or("0")
-        .unit("s"),
-        |b, l, c| set(spacing(l, c), &mut b.globals.settings.garp_interval),
-    ),
-    B::new(
-        Keyword::new(
-            "vrrp_gna_interval",
-            SPACING,
-            "smallest distance of unsolicited neighbour adverts on an interface",
-        )
-        .required()
-        .or("0")
-        .unit("s"),
-        |b, l, c| set(spacing(l, c), &mut b.globals.settings.gna_interval),
-    ),
-    B::new(
-        Keyword::new(
-            "vrrp_min_garp",
-            Args::Bool,
-            "one message per address; only for values still at their default",
-        )
-        .or("false"),
-        set_min_garp,
-    ),
-    B::new(
-        Keyword::new(
-            "vrrp_garp_extra_if",
-            Args::Free("[all] SECONDS"),
-            "period of gratuitous ARP on further interfaces with addresses",
-        )
-        .or("off")
-        .unit("s")
-        .not_yet(),
-        check_extra_if,
-    ),
-    B::new(
-        Keyword::new(
-            "vrrp_vmac_garp_intvl",
-            Args::Free("[all] SECONDS"),
-            "old name of vrrp_garp_extra_if",
-        )
-        .alias("vrrp_garp_extra_if", true)
-        .unit("s"),
-        check_extra_if,
-    ),
-    B::new(
-        Keyword::new(
-            "vrrp_lower_prio_no_advert",
-            Args::Bool,
-            "do not answer an advert of lower priority",
-        )
-        .or("false"),
-        |b, l, c| set(l.boolean(c), &mut b.globals.lower_prio_no_advert),
-    ),
-    B::new(
-        Keyword::new(
-            "vrrp_higher_prio_send_advert",
-            Args::Bool,
-            "send one advert before yielding to a higher priority",
-        )
-        .or("false"),
-        |b, l, c| set(l.boolean(c), &mut b.globals.higher_prio_send_advert),
-    ),
-    B::new(
-        Keyword::new(
-            "vrrp_version",
-            Args::lenient(2, 3),
-            "version of IPv4 instances that name none",
-        )
-        .required()
-        .or("2"),
-        |b, l, c| {
-            let version = l.int(c).map(|v| if v == 3 { Version::V3 } else { Version::V2 });
-            set(version, &mut b.globals.version);
-        },
-    ),
-    B::new(
-        Keyword::new(
-            "vrrp_check_unicast_src",
-            Args::Flag,
-            "unicast adverts must come from a configured peer",
-        ),
-        |b, _, _| b.globals.check_unicast_source = true,
-    ),
-    B::new(
-        Keyword::new(
-            "vrrp_skip_check_adv_addr",
-            Args::Bool,
-            "do not compare the address list of the known master's adverts",
-        )
-        .or("false"),
-        |b, l, c| set(l.boolean(c), &mut b.globals.skip_check_adv_addr),
-    ),
-    B::new(
-        Keyword::new("vrrp_strict", Args::Bool, "default of strict_mode").or("false"),
-        |b, l, c| set(l.boolean(c), &mut b.globals.strict),
-    ),
-    B::new(
-        Keyword::new(
-            "vrrp_notify_priority_changes",
-            Args::Bool,
-            "write changes of priority to the FIFOs",
-        )
-        .or("false"),
-        |b, l, c| set(l.boolean(c), &mut b.globals.notify_priority_changes),
-    ),
-    B::new(
-        Keyword::new(
-            "fifo_write_vrrp_states_on_reload",
-            Args::Flag,
-            "write all states to the FIFOs after a reload",
-        ),
-        |b, _, _| b.globals.settings.fifo_write_states_on_reload = true,
-    ),
-    B::new(
-        Keyword::new(
-            "vrrp_owner_ignore_adverts",
-            Args::Bool,
-            "the address owner ignores all adverts",
-        )
-        .or("false"),
-        |b, l, c| set(l.boolean(c), &mut b.globals.owner_ignore_adverts),
-    ),
-    B::new(
-        Keyword::new(
-            "log_unknown_vrids",
-            Args::Flag,
-            "log adverts for VRIDs that are not configured",
-        ),
-        |b, _, _| b.globals.settings.log_unknown_vrids = true,
-    ),
-    B::new(
-        Keyword::new(
-            "vmac_prefix",
-            Args::Word { max: 0 },
-            "prefix of the names of VMAC interfaces",
-        )
-        .required()
-        .or("vrrp")
-        .not_yet(),
-        |b, l, c| once(&mut b.globals.vmac_prefix, l, c),
-    ),
-    B::new(
-        Keyword::new(
-            "vmac_addr_prefix",
-            Args::Word { max: 0 },
-            "prefix of the names of VMAC interfaces made for addresses",
-        )
-        .required()
-        .or("vmac_prefix")
-        .not_yet(),
-        |b, l, c| once(&mut b.globals.vmac_addr_prefix, l, c),
-    ),
-    B::new(
-        Keyword::new(
-            "vrrp_startup_delay",
-            DELAY,
-            "instances stay passive this long after the start",
-        )
-        .required()
-        .or("0")
-        .unit("s"),
-        set_startup_delay,
-    ),
-    B::new(
-        Keyword::new("vrrp_delay_after_boot", DELAY, "instances stay passive this long after boot")
-            .required()
-            .or("0")
-            .unit("s"),
-        set_delay_after_boot,
-    ),
-    B::new(
-        Keyword::new(
-            "vrrp_rx_bufs_policy",
-            Args::Free("MTU | ADVERT | BYTES"),
-            "size of the receive buffers",
-        )
-        .expected(),
-        set_rx_bufs,
-    ),
-    B::new(
-        Keyword::new(
-            "vrrp_rx_bufs_multiplier",
-            Args::int(1, U32),
-            "packets to keep for each instance",
-        )
-        .expected()
-        .or("3"),
-        set_rx_multiplier,
-    ),
-    B::new(
-        Keyword::new(
-            "vrrp_netlink_cmd_rcv_bufs",
-            BUFFER,
-            "receive buffer of the netlink command socket",
-        )
-        .expected()
-        .unit("bytes")
-        .not_yet(),
-        check,
-    ),
-    B::new(
-        Keyword::new("vrrp_netlink_cmd_rcv_bufs_force", Args::Bool, "exceed the system's limit")
-            .not_yet(),
-        check,
-    ),
-    B::new(
-        Keyword::new(
-            "vrrp_netlink_monitor_rcv_bufs",
-            BUFFER,
-            "receive buffer of the netlink monitor socket",
-        )
-        .expected()
-        .unit("bytes")
-        .not_yet(),
-        check,
-    ),
-    B::new(
-        Keyword::new(
-            "vrrp_netlink_monitor_rcv_bufs_force",
-            Args::Bool,
-            "exceed the system's limit",
-        )
-        .not_yet(),
-        check,
-    ),
-    B::new(
-        Keyword::new(
-            "process_monitor_rcv_bufs",
-            BUFFER,
-            "receive buffer of the process event socket",
-        )
-        .expected()
-        .unit("bytes")
-        .not_yet(),
-        check,
-    ),
-    B::new(
-        Keyword::new("process_monitor_rcv_bufs_force", Args::Bool, "exceed the system's limit")
-            .not_yet(),
-        check,
-    ),
-    B::new(
-        Keyword::new(
-            "iproute_usr_dir",
-            Args::Free("DIRECTORY"),
-            "the vendor's tables of routing names",
-        )
-        .or("/usr/share/iproute2"),
-        |b, l, c| set(directory(l, c), &mut b.globals.iproute_usr_dir),
-    ),
-    B::new(
-        Keyword::new(
-            "iproute_etc_dir",
-            Args::Free("DIRECTORY"),
-            "the administrator's tables of routing names",
-        )
-        .or("/etc/iproute2"),
-        |b, l, c| set(directory(l, c), &mut b.globals.iproute_etc_dir),
-    ),
-    B::new(
-        Keyword::new(
-            "vrrp_iptables",
-            Args::Free("[INPUT_CHAIN [OUTPUT_CHAIN]]"),
-            "use iptables for no_accept and VMACs",
-        )
-        .not_yet(),
-        check_iptables,
-    ),
-    B::new(
-        Keyword::new("vrrp_ipsets", Args::Free("[SET…]"), "names of the ipsets to use").not_yet(),
-        check_ipsets,
-    ),
-    B::new(
-        Keyword::new("nftables", Args::Free("[TABLE]"), "use nftables for no_accept and VMACs")
-            .or("keepalived")
-            .not_yet(),
-        check_nftables,
-    ),
-    B::new(
-        Keyword::new(
-            "nftables_priority",
-            Args::int(i32::MIN as i64, i32::MAX as i64),
-            "priority of the chains",
-        )
-        .required()
-        .or("-1")
-        .not_yet(),
-        check,
-    ),
-    B::new(
-        Keyword::new("nftables_ifindex", Args::Flag, "match interfaces by index").not_yet(),
-        check,
-    ),
-    B::new(
-        Keyword::new("nftables_counters", Args::Flag, "count what the rules match").not_yet(),
-        check,
-    ),
-]);
 
 /// Stores a value that was given and valid.
 pub(super) fn set<T>(value: Option<T>, place: &mut T) {
@@ -546,7 +101,7 @@ pub(super) fn small(value: Option<i64>) -> Option<u8> {
     value.and_then(|v| u8::try_from(v).ok())
 }
 
-fn at_least_one(line: &Line, ctx: &mut Context<'_>) -> Option<u32> {
+pub(super) fn at_least_one(line: &Line, ctx: &mut Context<'_>) -> Option<u32> {
     let value = number32(line.int(ctx))?;
     if value == 0 {
         let message = format!("{} must be greater than 0, setting to 1", line.name());
@@ -555,7 +110,7 @@ fn at_least_one(line: &Line, ctx: &mut Context<'_>) -> Option<u32> {
     Some(value.max(1))
 }
 
-fn spacing(line: &Line, ctx: &mut Context<'_>) -> Option<Duration> {
+pub(super) fn spacing(line: &Line, ctx: &mut Context<'_>) -> Option<Duration> {
     let interval = Duration::from_micros(line.decimal(ctx)?);
     warn_of_spacing(line, interval, ctx);
     Some(interval)
@@ -570,7 +125,7 @@ pub(super) fn warn_of_spacing(line: &Line, interval: Duration, ctx: &mut Context
     }
 }
 
-fn set_dynamic_interfaces(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
+pub(super) fn set_dynamic_interfaces(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
     b.globals.settings.dynamic_interfaces = true;
     if let Some(word) = line.first()
         && word.text != "allow_if_changes"
@@ -580,7 +135,7 @@ fn set_dynamic_interfaces(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
     }
 }
 
-fn set_mcast_group4(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
+pub(super) fn set_mcast_group4(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
     let Some(word) = line.word(ctx) else { return };
     match word.text.parse::<Ipv4Addr>() {
         Ok(group) if group.is_multicast() => b.globals.settings.mcast_group4 = group,
@@ -591,7 +146,7 @@ fn set_mcast_group4(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
     }
 }
 
-fn set_mcast_group6(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
+pub(super) fn set_mcast_group6(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
     let Some(word) = line.word(ctx) else { return };
     match address::parse(&word.text) {
         Some(IpAddr::V6(group)) if group.is_multicast() => {
@@ -608,7 +163,7 @@ fn set_mcast_group6(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
     }
 }
 
-fn set_min_garp(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
+pub(super) fn set_min_garp(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
     if line.boolean(ctx) != Some(true) {
         return;
     }
@@ -644,7 +199,7 @@ pub(super) fn check_extra_if(_: &mut Builder, line: &Line, ctx: &mut Context<'_>
     }
 }
 
-fn set_startup_delay(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
+pub(super) fn set_startup_delay(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
     let Some(micros) = line.decimal(ctx) else { return };
     let delay = Duration::from_micros(micros);
     if delay >= Duration::from_secs(60) {
@@ -656,7 +211,7 @@ fn set_startup_delay(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
     settings.startup_delay = settings.startup_delay.max(delay);
 }
 
-fn set_delay_after_boot(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
+pub(super) fn set_delay_after_boot(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
     let Some(micros) = line.decimal(ctx) else { return };
     let Some(uptime) = b.host.uptime() else {
         let message = "vrrp_delay_after_boot: the uptime cannot be read; ignored";
@@ -668,7 +223,7 @@ fn set_delay_after_boot(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
     settings.startup_delay = settings.startup_delay.max(left);
 }
 
-fn set_rx_bufs(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
+pub(super) fn set_rx_bufs(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
     if line.word(ctx).is_none() {
         return;
     }
@@ -697,7 +252,7 @@ fn set_rx_bufs(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
     };
 }
 
-fn set_rx_multiplier(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
+pub(super) fn set_rx_multiplier(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
     if line.words.len() > 1 {
         ctx.report(Class::General, line.span, "vrrp_rx_bufs_multiplier takes one number; ignored");
         return;
@@ -705,7 +260,7 @@ fn set_rx_multiplier(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
     set(number32(line.int(ctx)), &mut b.globals.settings.rx_bufs_multiplier);
 }
 
-fn directory(line: &Line, ctx: &mut Context<'_>) -> Option<String> {
+pub(super) fn directory(line: &Line, ctx: &mut Context<'_>) -> Option<String> {
     match line.words.as_slice() {
         [word] => Some(word.text.clone()),
         _ => {
@@ -717,7 +272,7 @@ fn directory(line: &Line, ctx: &mut Context<'_>) -> Option<String> {
 }
 
 /// For keywords of which the first line counts.
-fn once(given: &mut bool, line: &Line, ctx: &mut Context<'_>) {
+pub(super) fn once(given: &mut bool, line: &Line, ctx: &mut Context<'_>) {
     if line.word(ctx).is_none() {
         return;
     }
@@ -728,7 +283,7 @@ fn once(given: &mut bool, line: &Line, ctx: &mut Context<'_>) {
     *given = true;
 }
 
-fn check_iptables(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
+pub(super) fn check_iptables(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
     let g = &mut b.globals;
     if g.iptables {
         ctx.report(Class::General, line.span, "vrrp_iptables already specified - ignoring");
@@ -743,7 +298,7 @@ fn check_iptables(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
     }
 }
 
-fn check_ipsets(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
+pub(super) fn check_ipsets(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
     b.globals.ipsets = !line.words.is_empty();
     if !names_fit(line, 6, 30, ctx) {
         return;
@@ -755,7 +310,7 @@ fn check_ipsets(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
     }
 }
 
-fn check_nftables(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
+pub(super) fn check_nftables(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
     if b.globals.nftables {
         ctx.report(Class::General, line.span, "nftables already specified - ignoring");
     } else {

@@ -248,7 +248,7 @@ impl Resolver<'_, '_> {
         let micros = self.d.advert_interval.unwrap_or(1_000_000);
         let seconds = Duration::from_micros(micros).as_secs_f64();
         let micros = match self.version {
-            Version::V2 if micros % 1_000_000 != 0 => {
+            Version::V2 if !micros.is_multiple_of(1_000_000) => {
                 self.complain(&format!(
                     "VRRPv2 advertisement interval {seconds:.6}s must be an integer. rounding"
                 ));
@@ -261,7 +261,7 @@ impl Resolver<'_, '_> {
                 ));
                 40_950_000
             }
-            Version::V3 if micros % 10_000 != 0 => {
+            Version::V3 if !micros.is_multiple_of(10_000) => {
                 self.complain(&format!(
                     "VRRPv3 advertisement interval {seconds:.6}s must be in units of 10ms - rounding"
                 ));

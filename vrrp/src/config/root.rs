@@ -6,7 +6,8 @@ use config::{Args, Class, Context, Keyword, Line, Row, Table, Word, number};
 
 use super::builder::{Builder, Lookup};
 use super::draft::InstanceDraft;
-use super::globals::{GLOBALS, warn_of_spacing};
+use super::global_table::GLOBALS;
+use super::globals::warn_of_spacing;
 use super::group::{GROUP, TRACK_GROUP, add_group, add_track_group, block_name};
 use super::instance::apply_block;
 use super::instance_table::INSTANCE;

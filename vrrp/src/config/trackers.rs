@@ -401,7 +401,7 @@ fn watchable(path: &str, name: &str) -> Result<(), String> {
         .map_err(|error| format!("{path}: {error}; track_file {name} is ignored"))?;
     let refused = match statfs::statfs(&directory) {
         Ok(fs) => {
-            let kind = i64::from(fs.filesystem_type().0);
+            let kind = fs.filesystem_type().0;
             UNWATCHABLE.contains(&kind)
                 || fs.flags().contains(nix::sys::statvfs::FsFlags::ST_RDONLY)
         }
