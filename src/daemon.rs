@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use nix::sys::resource::{UsageWho, getrusage};
+use notify::{HasNotify, Notifier};
 use scheduler::{Class, Ready, Scheduler};
 
 use crate::cli::{Options, VERSION_LINE};
@@ -11,7 +12,7 @@ use crate::dump::{self, names};
 use crate::namespace::{self, Namespace};
 use crate::pidfile::PidFile;
 use crate::process::CoreDumps;
-use crate::reload::Reload;
+use crate::reload::{Reload, Schedule, schedule};
 use crate::systemd::Systemd;
 use crate::{logging, scripts};
 
@@ -40,6 +41,10 @@ pub struct Daemon {
     pub systemd: Systemd,
     /// The reload that is going on or waits.
     pub reload: Reload,
+    /// `reload_time_file`.
+    pub schedule: Option<Schedule>,
+    /// Notify scripts and FIFOs.
+    pub notifier: Notifier,
     /// The startup or shutdown script, while it runs.
     pub script: Option<scripts::Running>,
     /// Whether the pid files are in a directory of their own, removed at the end if it is empty.
@@ -59,6 +64,7 @@ impl Daemon {
             return finish_stop(scheduler, daemon);
         }
         daemon.phase = Phase::Running;
+        apply(scheduler, daemon);
         if daemon.configuration.runs(&daemon.options.subsystems).any() {
             log::info!("Startup complete");
         } else {
@@ -76,7 +82,7 @@ impl Daemon {
 
     /// The text of the daemon's own state dump.
     fn state(&self) -> String {
-        dump::global::section(self)
+        dump::global::section(&self.configuration, false)
     }
 
     /// SIGUSR1.
@@ -106,6 +112,30 @@ fn write(name: &std::path::Path, text: &str) {
     }
 }
 
+impl HasNotify for Daemon {
+    fn notify(&mut self) -> &mut Notifier {
+        &mut self.notifier
+    }
+
+    fn drained(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
+        let script = daemon.configuration.globals.shutdown_script.clone();
+        scripts::run(scheduler, daemon, "shutdown script", script, |scheduler, _| {
+            scheduler.stop();
+        });
+    }
+}
+
+/// Lets what runs follow the configuration, after a start or a reload.
+pub fn apply(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
+    if daemon.configuration.runs(&daemon.options.subsystems).any() {
+        let settings = daemon.configuration.notify.clone();
+        notify::configure_fifos(scheduler, daemon, &settings);
+    }
+    let globals = &daemon.configuration.globals;
+    let (path, repeat) = (globals.reload_time_file.clone(), globals.reload_repeat);
+    schedule::watch(scheduler, daemon, path, repeat);
+}
+
 /// Stops the daemon: SIGTERM, SIGINT.
 pub fn stop(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
     if daemon.phase == Phase::Stopping {
@@ -121,10 +151,10 @@ pub fn stop(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
     }
 }
 
-/// Everything has stopped but the daemon itself.
+/// Ends notify scripts; the shutdown script and the end of the loop follow.
 fn finish_stop(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
-    let script = daemon.configuration.globals.shutdown_script.clone();
-    scripts::run(scheduler, daemon, "shutdown script", script, |scheduler, _| scheduler.stop());
+    let patience = daemon.configuration.globals.child_wait_time;
+    notify::drain(scheduler, daemon, patience);
 }
 
 /// The last things, after the loop.

@@ -3,8 +3,14 @@
 use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::ffi::OsStringExt;
 
+use nix::sched::{CpuSet, sched_setaffinity};
+use nix::sys::mman::{MlockAllFlags, mlockall};
 use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 use nix::sys::stat::{Mode, umask};
+use nix::unistd::Pid;
+
+use crate::globals::Scheduling;
+use crate::sys;
 
 /// The umask while nothing says otherwise: files are for their owner.
 pub const DEFAULT_UMASK: u32 = 0o177;
@@ -21,6 +27,40 @@ pub fn set_name(name: &str) {
     let Ok(name) = CString::new(name) else { return };
     if let Err(e) = nix::sys::prctl::set_name(&name) {
         log::warn!("Unable to set the process name to {name:?}: {e}");
+    }
+}
+
+/// Applies how the process is to be scheduled. What the kernel refuses is logged; the daemon runs
+/// without it.
+pub fn schedule(wanted: &Scheduling) {
+    let complain = |what: &str, error: std::io::Error| log::warn!("Unable to {what}: {error}");
+    if !wanted.processors.is_empty() {
+        let mut set = CpuSet::new();
+        let valid = wanted.processors.iter().try_for_each(|processor| set.set(*processor));
+        if let Err(e) = valid.and_then(|()| sched_setaffinity(Pid::from_raw(0), &set)) {
+            complain("set the CPU affinity", e.into());
+        }
+    }
+    if wanted.realtime > 0 {
+        let micros = rlim_t::try_from(wanted.rttime.as_micros()).unwrap_or(rlim_t::MAX);
+        // Before the policy, so that there is no moment without a limit.
+        if micros > 0
+            && let Err(e) = setrlimit(Resource::RLIMIT_RTTIME, micros / 2, micros)
+        {
+            complain("limit the realtime CPU time", e.into());
+        }
+        if let Err(e) = sys::set_realtime(wanted.realtime.into()) {
+            complain("set the realtime priority", e);
+        }
+    } else if wanted.nice != 0
+        && let Err(e) = sys::set_nice(wanted.nice.into())
+    {
+        complain("set the process priority", e);
+    }
+    if wanted.no_swap
+        && let Err(e) = mlockall(MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE)
+    {
+        complain("keep the process from being swapped out", e.into());
     }
 }
 

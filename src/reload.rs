@@ -4,6 +4,8 @@
 //! configuration is read and checked. What is broken is logged with its place, and the configuration
 //! that runs stays.
 
+pub mod schedule;
+
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -14,7 +16,8 @@ use config::{Mode, render};
 use scheduler::{Class, Ready, Scheduler};
 
 use crate::configuration::{Configuration, Read, Reading, Step, Unusable};
-use crate::daemon::{Daemon, Phase};
+use crate::daemon::{self, Daemon, Phase};
+pub use schedule::Schedule;
 
 /// Time after which a slice ends, whatever is left.
 const SLICE: Duration = Duration::from_micros(200);
@@ -102,6 +105,7 @@ fn finish(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon, read: Read) {
     match judge(&daemon.configuration, read) {
         Ok(configuration) => {
             daemon.configuration = configuration;
+            daemon::apply(scheduler, daemon);
             log::info!("Reload complete");
         }
         Err(why) => log::error!("Reload: {why} - keeping the running configuration"),

@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use nix::unistd::getpid;
+use notify::Notifier;
 use scheduler::{Class, Scheduler};
 
 use crate::cli::{Options, VERSION_LINE};
@@ -86,8 +87,10 @@ fn log_start(options: &Options, argv: &[OsString]) {
     }
     for (given, what) in [
         (options.snmp, "SNMP (-x, -A)"),
-        (options.keep_ipvs, "keeping the IPVS table (-I)"),
-        (options.flush_log_file, "--flush-log-file: every line is written at once anyway;"),
+        (options.release_vips, "--release-vips (-X)"),
+        (options.keep_vrrp, "--dont-release-vrrp (-V)"),
+        (options.address_monitoring, "--address-monitoring (-a)"),
+        (options.keep_ipvs, "--dont-release-ipvs (-I)"),
     ] {
         if given {
             log::info!("{what} has no effect yet");
@@ -139,6 +142,7 @@ impl Prepared {
         if let Some(name) = &globals.process_name {
             process::set_name(name);
         }
+        process::schedule(&globals.scheduling);
         let mut core_dumps = CoreDumps::default();
         if options.core_dump {
             core_dumps = CoreDumps::enable(options.core_pattern.as_deref());
@@ -202,6 +206,8 @@ impl Prepared {
             phase: Phase::Starting,
             systemd: self.systemd,
             reload: Reload::default(),
+            schedule: None,
+            notifier: Notifier::new(),
             script: None,
             pid_directory: self.pid_directory,
             pid_files: self.pid_files,

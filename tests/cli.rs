@@ -1,5 +1,6 @@
 //! The built binary from outside: streams, exit statuses, pid files, signals, configuration tests.
 //! Nothing here needs a privilege or touches an interface.
+#![allow(clippy::unwrap_used)]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -266,5 +267,29 @@ fn a_reload_that_is_broken_keeps_the_configuration_and_says_where() {
     dir.file("k.conf", "global_defs {\n    router_id two\n}\n");
     daemon.signal(Signal::SIGHUP);
     wait_for_log(&dir, "Reload complete");
+    daemon.signal(Signal::SIGUSR1);
+    let data = wait_for("the dump", || fs::read_to_string(dir.path("keepalived_parent.data")).ok());
+    assert!(data.contains("Router ID = two"), "{data}");
     assert_eq!(daemon.stop(), 0);
+}
+#[test]
+fn startup_and_shutdown_scripts_run_around_everything() {
+    let dir = Dir::new("scripts");
+    let user = nix::unistd::User::from_uid(nix::unistd::getuid()).unwrap().unwrap().name;
+    let mark = |name: &str| dir.path(name).display().to_string();
+    let conf = dir.file(
+        "k.conf",
+        &format!(
+            "global_defs {{\n    startup_script \"/bin/touch {}\" {user}\n    \
+             shutdown_script \"/bin/touch {}\" {user}\n}}\n",
+            mark("up"),
+            mark("down")
+        ),
+    );
+    let daemon = Running::start(&dir, &["-f", conf.to_str().unwrap()]);
+    wait_for_log(&dir, "startup script succeeded");
+    assert!(dir.path("up").exists() && !dir.path("down").exists());
+    wait_for_log(&dir, "no configuration to run");
+    assert_eq!(daemon.stop(), 0);
+    assert!(dir.path("down").exists());
 }

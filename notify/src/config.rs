@@ -18,9 +18,12 @@ pub struct Settings {
     pub lvs_fifo: FifoSettings,
     /// `use_symlink_paths`.
     pub use_symlink_paths: bool,
-    smtp_alert: Option<bool>,
-    smtp_alert_vrrp: Option<bool>,
-    smtp_alert_checker: Option<bool>,
+    /// `smtp_alert`, if given.
+    pub smtp_alert: Option<bool>,
+    /// `smtp_alert_vrrp`, if given.
+    pub smtp_alert_vrrp: Option<bool>,
+    /// `smtp_alert_checker`, if given.
+    pub smtp_alert_checker: Option<bool>,
     /// `no_email_faults`.
     pub no_email_faults: bool,
 }

@@ -56,8 +56,6 @@ pub struct Options {
     pub facility: Facility,
     /// `-g`; the inner `None` is the default name.
     pub log_file: Option<Option<PathBuf>>,
-    /// `--flush-log-file`.
-    pub flush_log_file: bool,
     /// `-G`.
     pub no_syslog: bool,
     /// `-u`.
@@ -132,7 +130,6 @@ impl Options {
             detail: args.log_detail,
             facility: facility.unwrap_or(Facility::DAEMON),
             log_file: maybe(args.log_file),
-            flush_log_file: args.flush_log_file,
             no_syslog: args.no_syslog,
             umask,
             release_vips: args.release_vips,

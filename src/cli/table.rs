@@ -32,6 +32,8 @@ macro_rules! options {
     ) => {
         /// The options that set something, as `argh` reads them from the canonical argv
         /// (long names with dashes, every argument a word of its own).
+        // Some are accepted but mean nothing here, so nobody reads them.
+        #[allow(dead_code)]
         #[derive(argh::FromArgs)]
         pub struct Args {
             $(
@@ -71,7 +73,7 @@ options! {
         log_file: option (Option<String>), Some(b'g'), "log-file", Maybe("FILE"),
             "log to FILE too (default /tmp/keepalived.log)";
         flush_log_file: switch (bool), None, "flush-log-file", Plain,
-            "write each line of the log file at once";
+            "accepted; each line is written at once";
         no_syslog: switch (bool), Some(b'G'), "no-syslog", Plain,
             "do not log to syslog";
         umask: option (Option<String>), Some(b'u'), "umask", Needed("MASK"),

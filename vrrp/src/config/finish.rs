@@ -137,7 +137,7 @@ fn groups(
         let mut notify = draft.notify;
         notify.smtp_alert = draft.smtp_alert.unwrap_or(b.notify.smtp_alert_vrrp());
         let changes = draft.priority_changes;
-        notify.priority_changes = changes.unwrap_or(b.globals.notify_priority_changes);
+        notify.priority_changes = changes.unwrap_or(b.globals.defaults.notify_priority_changes);
         let settings = GroupSettings {
             name,
             members,
@@ -274,7 +274,7 @@ fn priority_changes(
     written: &[Written],
     groups: &Groups,
 ) {
-    let default = b.globals.notify_priority_changes;
+    let default = b.globals.defaults.notify_priority_changes;
     for (instance, own) in instances.iter_mut().zip(written) {
         instance.notify.priority_changes = own.priority_changes.unwrap_or(default);
     }

@@ -72,7 +72,7 @@ pub static GLOBALS: Table<Builder> = Table::new(&[
             Args::Flag,
             "version 3 IPv4 checksums omit the pseudo-header",
         ),
-        |b, _, _| b.globals.v3_checksum_as_v2 = true,
+        |b, _, _| b.globals.defaults.v3_checksum_as_v2 = true,
     ),
     B::new(
         Keyword::new("vrrp_mcast_group4", Args::Free("ADDRESS"), "IPv4 group of adverts")
@@ -95,13 +95,13 @@ pub static GLOBALS: Table<Builder> = Table::new(&[
         .required()
         .or("5")
         .unit("s"),
-        |b, l, c| set(number32(l.int(c)), &mut b.globals.garp_delay),
+        |b, l, c| set(number32(l.int(c)), &mut b.globals.defaults.garp_delay),
     ),
     B::new(
         Keyword::new("vrrp_garp_master_repeat", COUNT, "messages per address in a burst")
             .required()
             .or("5"),
-        |b, l, c| set(at_least_one(l, c), &mut b.globals.garp_repeat),
+        |b, l, c| set(at_least_one(l, c), &mut b.globals.defaults.garp_repeat),
     ),
     B::new(
         Keyword::new(
@@ -112,13 +112,13 @@ pub static GLOBALS: Table<Builder> = Table::new(&[
         .required()
         .or("0")
         .unit("s"),
-        |b, l, c| b.globals.garp_refresh = number32(l.int(c)).unwrap_or(0),
+        |b, l, c| b.globals.defaults.garp_refresh = number32(l.int(c)).unwrap_or(0),
     ),
     B::new(
         Keyword::new("vrrp_garp_master_refresh_repeat", COUNT, "messages per address in a refresh")
             .required()
             .or("1"),
-        |b, l, c| set(at_least_one(l, c), &mut b.globals.garp_refresh_repeat),
+        |b, l, c| set(at_least_one(l, c), &mut b.globals.defaults.garp_refresh_repeat),
     ),
     B::new(
         Keyword::new(
@@ -129,7 +129,10 @@ pub static GLOBALS: Table<Builder> = Table::new(&[
         .required()
         .or("vrrp_garp_master_delay")
         .unit("s"),
-        |b, l, c| b.globals.lower_prio_delay = number32(l.int(c)).or(b.globals.lower_prio_delay),
+        |b, l, c| {
+            b.globals.defaults.lower_prio_delay =
+                number32(l.int(c)).or(b.globals.defaults.lower_prio_delay)
+        },
     ),
     B::new(
         Keyword::new(
@@ -139,7 +142,10 @@ pub static GLOBALS: Table<Builder> = Table::new(&[
         )
         .required()
         .or("vrrp_garp_master_repeat"),
-        |b, l, c| b.globals.lower_prio_repeat = number32(l.int(c)).or(b.globals.lower_prio_repeat),
+        |b, l, c| {
+            b.globals.defaults.lower_prio_repeat =
+                number32(l.int(c)).or(b.globals.defaults.lower_prio_repeat)
+        },
     ),
     B::new(
         Keyword::new(
@@ -149,7 +155,7 @@ pub static GLOBALS: Table<Builder> = Table::new(&[
         )
         .required()
         .or("3"),
-        |b, l, c| set(small(l.int(c)), &mut b.globals.down_timer_adverts),
+        |b, l, c| set(small(l.int(c)), &mut b.globals.defaults.down_timer_adverts),
     ),
     B::new(
         Keyword::new(
@@ -210,7 +216,7 @@ pub static GLOBALS: Table<Builder> = Table::new(&[
             "do not answer an advert of lower priority",
         )
         .or("false"),
-        |b, l, c| set(l.boolean(c), &mut b.globals.lower_prio_no_advert),
+        |b, l, c| set(l.boolean(c), &mut b.globals.defaults.lower_prio_no_advert),
     ),
     B::new(
         Keyword::new(
@@ -219,7 +225,7 @@ pub static GLOBALS: Table<Builder> = Table::new(&[
             "send one advert before yielding to a higher priority",
         )
         .or("false"),
-        |b, l, c| set(l.boolean(c), &mut b.globals.higher_prio_send_advert),
+        |b, l, c| set(l.boolean(c), &mut b.globals.defaults.higher_prio_send_advert),
     ),
     B::new(
         Keyword::new(
@@ -231,7 +237,7 @@ pub static GLOBALS: Table<Builder> = Table::new(&[
         .or("2"),
         |b, l, c| {
             let version = l.int(c).map(|v| if v == 3 { Version::V3 } else { Version::V2 });
-            set(version, &mut b.globals.version);
+            set(version, &mut b.globals.defaults.version);
         },
     ),
     B::new(
@@ -240,7 +246,7 @@ pub static GLOBALS: Table<Builder> = Table::new(&[
             Args::Flag,
             "unicast adverts must come from a configured peer",
         ),
-        |b, _, _| b.globals.check_unicast_source = true,
+        |b, _, _| b.globals.defaults.check_unicast_source = true,
     ),
     B::new(
         Keyword::new(
@@ -249,11 +255,11 @@ pub static GLOBALS: Table<Builder> = Table::new(&[
             "do not compare the address list of the known master's adverts",
         )
         .or("false"),
-        |b, l, c| set(l.boolean(c), &mut b.globals.skip_check_adv_addr),
+        |b, l, c| set(l.boolean(c), &mut b.globals.defaults.skip_check_adv_addr),
     ),
     B::new(
         Keyword::new("vrrp_strict", Args::Bool, "default of strict_mode").or("false"),
-        |b, l, c| set(l.boolean(c), &mut b.globals.strict),
+        |b, l, c| set(l.boolean(c), &mut b.globals.defaults.strict),
     ),
     B::new(
         Keyword::new(
@@ -262,7 +268,7 @@ pub static GLOBALS: Table<Builder> = Table::new(&[
             "write changes of priority to the FIFOs",
         )
         .or("false"),
-        |b, l, c| set(l.boolean(c), &mut b.globals.notify_priority_changes),
+        |b, l, c| set(l.boolean(c), &mut b.globals.defaults.notify_priority_changes),
     ),
     B::new(
         Keyword::new(
@@ -279,7 +285,7 @@ pub static GLOBALS: Table<Builder> = Table::new(&[
             "the address owner ignores all adverts",
         )
         .or("false"),
-        |b, l, c| set(l.boolean(c), &mut b.globals.owner_ignore_adverts),
+        |b, l, c| set(l.boolean(c), &mut b.globals.defaults.owner_ignore_adverts),
     ),
     B::new(
         Keyword::new(

@@ -6,27 +6,12 @@ use std::time::Duration;
 use config::{Class, Context, Line, address, number};
 
 use super::builder::Builder;
-use super::{Globals, RxBufs, Version};
+use super::{Globals, InstanceDefaults, RxBufs, Version};
 
-/// The values while they are read; what is an instance's default is not in [`Globals`].
+/// The values while they are read.
 pub(super) struct GlobalsDraft {
     pub settings: Globals,
-    pub version: Version,
-    pub garp_delay: u32,
-    pub garp_repeat: u32,
-    pub garp_refresh: u32,
-    pub garp_refresh_repeat: u32,
-    pub lower_prio_delay: Option<u32>,
-    pub lower_prio_repeat: Option<u32>,
-    pub down_timer_adverts: u8,
-    pub lower_prio_no_advert: bool,
-    pub higher_prio_send_advert: bool,
-    pub owner_ignore_adverts: bool,
-    pub check_unicast_source: bool,
-    pub skip_check_adv_addr: bool,
-    pub strict: bool,
-    pub v3_checksum_as_v2: bool,
-    pub notify_priority_changes: bool,
+    pub defaults: InstanceDefaults,
     pub iproute_usr_dir: String,
     pub iproute_etc_dir: String,
     iptables: bool,
@@ -40,22 +25,7 @@ impl Default for GlobalsDraft {
     fn default() -> Self {
         GlobalsDraft {
             settings: Globals::default(),
-            version: Version::V2,
-            garp_delay: 5,
-            garp_repeat: 5,
-            garp_refresh: 0,
-            garp_refresh_repeat: 1,
-            lower_prio_delay: None,
-            lower_prio_repeat: None,
-            down_timer_adverts: 3,
-            lower_prio_no_advert: false,
-            higher_prio_send_advert: false,
-            owner_ignore_adverts: false,
-            check_unicast_source: false,
-            skip_check_adv_addr: false,
-            strict: false,
-            v3_checksum_as_v2: false,
-            notify_priority_changes: false,
+            defaults: InstanceDefaults::default(),
             iproute_usr_dir: "/usr/share/iproute2".into(),
             iproute_etc_dir: "/etc/iproute2".into(),
             iptables: false,
@@ -70,6 +40,7 @@ impl Default for GlobalsDraft {
 impl GlobalsDraft {
     /// What can only be said once all of `global_defs` is known.
     pub fn finish(&mut self, ctx: &mut Context<'_>) {
+        self.settings.defaults = self.defaults.clone();
         if self.iptables && self.nftables {
             ctx.log(None, "Both iptables and nftables have been specified - ignoring iptables");
         }
@@ -174,10 +145,10 @@ pub(super) fn set_min_garp(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) 
             *value = least;
         }
     };
-    min(&mut g.garp_repeat, fresh.garp_repeat, 1);
-    min(&mut g.garp_refresh, fresh.garp_refresh, 0);
-    min(&mut g.garp_refresh_repeat, fresh.garp_refresh_repeat, 0);
-    min(&mut g.garp_delay, fresh.garp_delay, 0);
+    min(&mut g.defaults.garp_repeat, fresh.defaults.garp_repeat, 1);
+    min(&mut g.defaults.garp_refresh, fresh.defaults.garp_refresh, 0);
+    min(&mut g.defaults.garp_refresh_repeat, fresh.defaults.garp_refresh_repeat, 0);
+    min(&mut g.defaults.garp_delay, fresh.defaults.garp_delay, 0);
 }
 
 /// `[all] SECONDS` in any order, of the global keyword and of the instance's.

@@ -65,11 +65,75 @@ pub struct Globals {
     pub json_version: u8,
     /// `router_id`; empty means the host's name.
     pub router_id: String,
+    /// Defaults of instances.
+    pub defaults: InstanceDefaults,
+}
+
+/// What instances without a keyword of their own get, as `global_defs` sets it. They have been
+/// resolved with it; it is kept for dumps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InstanceDefaults {
+    /// `vrrp_version`.
+    pub version: Version,
+    /// `vrrp_garp_master_delay`, seconds.
+    pub garp_delay: u32,
+    /// `vrrp_garp_master_repeat`.
+    pub garp_repeat: u32,
+    /// `vrrp_garp_master_refresh`, seconds.
+    pub garp_refresh: u32,
+    /// `vrrp_garp_master_refresh_repeat`.
+    pub garp_refresh_repeat: u32,
+    /// `vrrp_garp_lower_prio_delay`, seconds.
+    pub lower_prio_delay: Option<u32>,
+    /// `vrrp_garp_lower_prio_repeat`.
+    pub lower_prio_repeat: Option<u32>,
+    /// `vrrp_down_timer_adverts`.
+    pub down_timer_adverts: u8,
+    /// `vrrp_lower_prio_no_advert`.
+    pub lower_prio_no_advert: bool,
+    /// `vrrp_higher_prio_send_advert`.
+    pub higher_prio_send_advert: bool,
+    /// `vrrp_owner_ignore_adverts`.
+    pub owner_ignore_adverts: bool,
+    /// `vrrp_check_unicast_src`.
+    pub check_unicast_source: bool,
+    /// `vrrp_skip_check_adv_addr`.
+    pub skip_check_adv_addr: bool,
+    /// `vrrp_strict`.
+    pub strict: bool,
+    /// `v3_checksum_as_v2`.
+    pub v3_checksum_as_v2: bool,
+    /// `vrrp_notify_priority_changes`.
+    pub notify_priority_changes: bool,
+}
+
+impl Default for InstanceDefaults {
+    fn default() -> Self {
+        InstanceDefaults {
+            version: Version::V2,
+            garp_delay: 5,
+            garp_repeat: 5,
+            garp_refresh: 0,
+            garp_refresh_repeat: 1,
+            lower_prio_delay: None,
+            lower_prio_repeat: None,
+            down_timer_adverts: 3,
+            lower_prio_no_advert: false,
+            higher_prio_send_advert: false,
+            owner_ignore_adverts: false,
+            check_unicast_source: false,
+            skip_check_adv_addr: false,
+            strict: false,
+            v3_checksum_as_v2: false,
+            notify_priority_changes: false,
+        }
+    }
 }
 
 impl Default for Globals {
     fn default() -> Self {
         Globals {
+            defaults: InstanceDefaults::default(),
             mcast_group4: Ipv4Addr::new(224, 0, 0, 18),
             mcast_group6: Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12),
             startup_delay: Duration::ZERO,

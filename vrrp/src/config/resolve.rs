@@ -30,12 +30,12 @@ pub(super) fn resolve(
     draft: InstanceDraft,
     ctx: &mut Context<'_>,
 ) -> InstanceSettings {
-    let strict = draft.strict.unwrap_or(b.globals.strict);
+    let strict = draft.strict.unwrap_or(b.globals.defaults.strict);
     let family = draft.family.unwrap_or(Family::V4);
     let version = match (draft.version, family) {
         (Some(version), _) => version,
         (None, Family::V6) => Version::V3,
-        (None, Family::V4) => b.globals.version,
+        (None, Family::V4) => b.globals.defaults.version,
     };
     let priority = draft.priority.unwrap_or(if draft.state == Some(true) { 255 } else { 100 });
     let wants_master = draft.state.unwrap_or(priority == 255);
@@ -306,7 +306,7 @@ impl Resolver<'_, '_> {
     }
 
     fn down_timer_adverts(&self) -> u8 {
-        self.d.down_timer_adverts.unwrap_or(self.b.globals.down_timer_adverts)
+        self.d.down_timer_adverts.unwrap_or(self.b.globals.defaults.down_timer_adverts)
     }
 
     fn addresses(&mut self) {
@@ -400,7 +400,8 @@ impl Resolver<'_, '_> {
         if self.strict && self.d.owner_ignore_adverts == Some(false) {
             self.complain("strict_mode with priority 255 requires owner_ignore_adverts");
         }
-        self.strict || self.d.owner_ignore_adverts.unwrap_or(self.b.globals.owner_ignore_adverts)
+        self.strict
+            || self.d.owner_ignore_adverts.unwrap_or(self.b.globals.defaults.owner_ignore_adverts)
     }
 
     fn accept(&mut self) -> bool {
@@ -425,18 +426,18 @@ impl Resolver<'_, '_> {
         let g = &self.b.globals;
         let seconds = |s: u32| Duration::from_secs(u64::from(s));
         let mut garp = GarpSettings {
-            delay: seconds(self.d.garp_delay.unwrap_or(g.garp_delay)),
-            repeat: self.d.garp_repeat.unwrap_or(g.garp_repeat),
-            refresh: seconds(self.d.garp_refresh.unwrap_or(g.garp_refresh)),
-            refresh_repeat: self.d.garp_refresh_repeat.unwrap_or(g.garp_refresh_repeat),
+            delay: seconds(self.d.garp_delay.unwrap_or(g.defaults.garp_delay)),
+            repeat: self.d.garp_repeat.unwrap_or(g.defaults.garp_repeat),
+            refresh: seconds(self.d.garp_refresh.unwrap_or(g.defaults.garp_refresh)),
+            refresh_repeat: self.d.garp_refresh_repeat.unwrap_or(g.defaults.garp_refresh_repeat),
             lower_prio_delay: Duration::ZERO,
             lower_prio_repeat: 0,
         };
-        let delay = self.d.lower_prio_delay.or(g.lower_prio_delay);
-        let repeat = self.d.lower_prio_repeat.or(g.lower_prio_repeat);
+        let delay = self.d.lower_prio_delay.or(g.defaults.lower_prio_delay);
+        let repeat = self.d.lower_prio_repeat.or(g.defaults.lower_prio_repeat);
         if !self.strict {
-            garp.lower_prio_delay = seconds(delay.unwrap_or(g.garp_delay));
-            garp.lower_prio_repeat = repeat.unwrap_or(g.garp_repeat);
+            garp.lower_prio_delay = seconds(delay.unwrap_or(g.defaults.garp_delay));
+            garp.lower_prio_repeat = repeat.unwrap_or(g.defaults.garp_repeat);
             return garp;
         }
         if repeat.is_some_and(|n| n != 0) {
@@ -481,24 +482,24 @@ impl Resolver<'_, '_> {
             preempt_delay: Duration::from_micros(d.preempt_delay),
             lower_prio_no_advert: d
                 .lower_prio_no_advert
-                .unwrap_or(strict || g.lower_prio_no_advert),
+                .unwrap_or(strict || g.defaults.lower_prio_no_advert),
             higher_prio_send_advert: d
                 .higher_prio_send_advert
-                .unwrap_or(!strict && g.higher_prio_send_advert),
+                .unwrap_or(!strict && g.defaults.higher_prio_send_advert),
             owner_ignore_adverts,
             timer_expired_backup: d.timer_expired_backup,
             accept,
-            skip_check_adv_addr: d.skip_check_adv_addr.unwrap_or(g.skip_check_adv_addr),
+            skip_check_adv_addr: d.skip_check_adv_addr.unwrap_or(g.defaults.skip_check_adv_addr),
             password: d.password,
             track_source: d.track_source && d.source.is_some(),
             source: d.source,
             group_address,
             unicast_ttl: d.unicast_ttl,
             check_unicast_source: !d.peers.is_empty()
-                && d.check_unicast_source.unwrap_or(g.check_unicast_source),
+                && d.check_unicast_source.unwrap_or(g.defaults.check_unicast_source),
             peers: d.peers,
             unicast_checksum: d.unicast_checksum,
-            v3_checksum_as_v2: d.v3_checksum_as_v2.unwrap_or(g.v3_checksum_as_v2),
+            v3_checksum_as_v2: d.v3_checksum_as_v2.unwrap_or(g.defaults.v3_checksum_as_v2),
             config_fault: self.config_fault,
             addresses: d.addresses,
             excluded: d.excluded,

@@ -303,8 +303,7 @@ fn lower_prio_no_advert_keeps_quiet() {
 #[test]
 fn a_v3_backup_counts_in_its_masters_interval() {
     let mut b = Bench::started(instance(100));
-    let heard =
-        Heard { source: HIGHER, priority: 200, interval: Duration::from_millis(100) };
+    let heard = Heard { source: HIGHER, priority: 200, interval: Duration::from_millis(100) };
     b.router.advert_received(b.now, 0, &heard, &mut b.out);
     b.pass(360);
     assert_eq!(b.state(), State::Backup);
