@@ -108,6 +108,10 @@ pub struct Vrrp {
     watch: Option<Watch>,
     actions: Vec<Action>,
     notices: Vec<Notice>,
+    /// Announcements whose addresses the kernel may not have yet.
+    announcements: Vec<Action>,
+    /// The event that goes on with a large batch of addresses is armed.
+    settling: bool,
     sender: SendBatch,
     receiver: Option<ReceiveBatch>,
     timer: Option<(ThreadId, Time)>,
@@ -172,16 +176,16 @@ impl Vrrp {
     }
 
     /// Does what the router asked for: adverts, then addresses, then announcements, then words.
-    fn perform(&mut self, now: Time) {
+    fn perform(&mut self) {
         if self.actions.is_empty() {
             return;
         }
         let mut actions = std::mem::take(&mut self.actions);
         self.perform_adverts(&actions);
         if actions.iter().any(|a| !matches!(a, Action::Advert { .. })) {
+            self.perform_words(&actions);
             self.perform_addresses(&actions);
-            self.perform_announcements(now, &actions);
-            self.perform_words(&mut actions);
+            self.plan_announcements(&actions);
         }
         actions.clear();
         self.actions = actions;
@@ -215,26 +219,44 @@ impl Vrrp {
                 }
             }
         }
-        if self.holdings.is_dirty() {
-            self.holdings.apply(&self.view, &mut self.channel);
+    }
+
+    /// Announcements wait until the addresses are there.
+    fn plan_announcements(&mut self, actions: &[Action]) {
+        for action in actions {
+            match action {
+                Action::Announce { .. } | Action::AnnounceSource { .. } => {
+                    self.announcements.push(action.clone());
+                }
+                Action::CancelAnnounce { instance } => {
+                    self.announcements.retain(
+                        |a| !matches!(a, Action::Announce { instance: i, .. } if i == instance),
+                    );
+                    let list = self.announcements(*instance);
+                    self.announcer.cancel(&list);
+                }
+                _ => {}
+            }
         }
     }
 
-    fn perform_announcements(&mut self, now: Time, actions: &[Action]) {
-        for action in actions {
-            match *action {
+    /// Brings the kernel's addresses nearer to those wanted and then announces; true when nothing
+    /// is left to do.
+    fn settle(&mut self, now: Time) -> bool {
+        if self.holdings.is_dirty() && !self.holdings.apply(&self.view, &mut self.channel) {
+            return false;
+        }
+        for action in std::mem::take(&mut self.announcements) {
+            match action {
                 Action::Announce { instance, rounds } => {
                     let list = self.announcements(instance);
                     self.announcer.announce(now, &list, rounds, &self.view);
-                }
-                Action::CancelAnnounce { instance } => {
-                    let list = self.announcements(instance);
-                    self.announcer.cancel(&list);
                 }
                 Action::AnnounceSource { instance } => self.announce_source(now, instance),
                 _ => {}
             }
         }
+        true
     }
 
     fn announcements(&self, instance: usize) -> Vec<Announcement> {
@@ -255,14 +277,17 @@ impl Vrrp {
         self.announcer.announce(now, &list, 1, &self.view);
     }
 
-    fn perform_words(&mut self, actions: &mut Vec<Action>) {
-        for action in actions.drain(..) {
+    fn perform_words(&mut self, actions: &[Action]) {
+        for action in actions {
             match action {
                 Action::Log { detail: true, text } => log::debug!("{text}"),
                 Action::Log { detail: false, text } => log::info!("{text}"),
-                Action::Notify { subject, event, priority } => {
-                    self.notices.push(Notice { subject, event, priority, removed: false });
-                }
+                Action::Notify { subject, event, priority } => self.notices.push(Notice {
+                    subject: *subject,
+                    event: *event,
+                    priority: *priority,
+                    removed: false,
+                }),
                 _ => {}
             }
         }
@@ -298,7 +323,13 @@ fn flush(sender: &mut SendBatch, endpoints: &[Option<Endpoint>], router: &Router
 fn finish<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W) {
     let now = s.now();
     let Some(vrrp) = w.vrrp() else { return };
-    vrrp.perform(now);
+    vrrp.perform();
+    if !vrrp.settle(now) && !vrrp.settling {
+        vrrp.settling = true;
+        // Urgent, but behind sockets and timers that are ready: events run in the next pass.
+        s.add_event(Class::Urgent, 0, go_on_settling::<W>);
+    }
+    let Some(vrrp) = w.vrrp() else { return };
     if !vrrp.notices.is_empty() {
         tell::tell(s, w);
     }
@@ -314,11 +345,18 @@ fn finish<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W) {
     }
 }
 
+fn go_on_settling<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W, _: Ready) {
+    if let Some(vrrp) = w.vrrp() {
+        vrrp.settling = false;
+    }
+    finish(s, w);
+}
+
 fn on_timer<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W, ready: Ready) {
     let Some(vrrp) = w.vrrp() else { return };
     vrrp.timer = None;
     vrrp.router.expire(ready.now, &mut vrrp.actions);
-    vrrp.perform(ready.now);
+    vrrp.perform();
     vrrp.announcer.drain(ready.now, &vrrp.view);
     vrrp.restore_addresses(ready.now);
     vrrp.debounces_due(ready.now);
@@ -348,7 +386,10 @@ fn watch_socket<W: HasVrrp>(s: &mut Scheduler<W>, fd: i32, endpoint: usize) {
 fn on_kernel<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W, ready: Ready) {
     let Some(vrrp) = w.vrrp() else { return };
     let fd = vrrp.monitor.fd();
-    let reopened = vrrp.kernel_events(ready.now);
+    let (reopened, drained) = vrrp.kernel_events(ready.now);
+    if drained {
+        s.drained(fd);
+    }
     if let Err(error) = s.add_read(Class::Urgent, fd, None, 0, on_kernel::<W>) {
         log::error!("Cannot wait for kernel events: {error}");
     }

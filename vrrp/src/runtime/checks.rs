@@ -197,8 +197,8 @@ fn on_interval<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W, ready: Ready) {
                 check.progress = Progress::Idle;
             }
         }
-        Err(error) => {
-            log::info!("Track script {name} counts as failed since it cannot be started: {error}");
+        // Logged already.
+        Err(_) => {
             judge(s.now(), vrrp, ready.arg, Exit::Code(127), false);
             finish(s, w);
         }

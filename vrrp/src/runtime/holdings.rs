@@ -4,7 +4,7 @@
 //! moving an address from one instance to another in a reload touches nothing. What somebody else
 //! deletes is put back at once, and after a second deletion within a second no faster than once a second.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -17,8 +17,14 @@ use crate::config::{AddressSettings, InstanceSettings};
 /// Shortest time between two restorations of the same address.
 const RESTORE_PAUSE: Duration = Duration::from_secs(1);
 
+/// How long one part of a large batch may keep the loop from its sockets.
+const BUDGET: Duration = Duration::from_millis(2);
+
 /// Identity of an address on this machine.
 type Key = (String, IpAddr, u8);
+
+/// A request of the batch: whether it adds, the address, the interface.
+type Asked = (bool, IpAddr, String);
 
 struct Held {
     owners: u32,
@@ -35,6 +41,12 @@ pub struct Holdings {
     held: HashMap<Key, Held>,
     adds: Vec<Key>,
     deletes: Vec<AddressSettings>,
+    /// Held with other options so far: the kernel must forget them first.
+    replaced: Vec<AddressSettings>,
+    batch: Batch,
+    asked: Vec<Asked>,
+    /// Requests of the batch that are done.
+    done: usize,
     restore_at: Option<Time>,
 }
 
@@ -70,7 +82,7 @@ impl Holdings {
         held.owners += 1;
         let differs = held.settings != *address;
         if differs {
-            held.settings = address.clone();
+            self.replaced.push(std::mem::replace(&mut held.settings, address.clone()));
             held.tracked = !address.no_track;
         }
         if held.owners == 1 || differs {
@@ -162,47 +174,79 @@ impl Holdings {
 
     /// Whether requests wait for [`Holdings::apply`].
     pub fn is_dirty(&self) -> bool {
-        !self.adds.is_empty() || !self.deletes.is_empty()
+        !self.adds.is_empty() || !self.deletes.is_empty() || self.done < self.batch.len()
     }
 
-    /// Sends everything asked for since the last call as one batch, deletions last, so that an
-    /// address that moves is never missing.
-    pub fn apply(&mut self, view: &KernelView, channel: &mut Channel) {
-        let mut batch = Batch::new();
-        let mut named: Vec<(bool, IpAddr, String)> = Vec::new();
-        for k in self.adds.drain(..) {
-            let Some(held) = self.held.get(&k) else { continue };
-            match request(&held.settings, view) {
-                Some(r) => {
-                    batch.add_address(&r, named.len() as u64);
-                    named.push((true, k.1, k.0));
-                }
-                None => log::info!(
-                    "Not adding address {} to {} since interface doesn't exist",
-                    k.1,
-                    k.0
-                ),
-            }
+    /// Sends what was asked for since the last call, in one batch, for about [`BUDGET`]; true when
+    /// all of it is done. The kernel needs ever longer for each further address of an interface, so
+    /// thousands are applied in parts, between which adverts are sent and received.
+    pub fn apply(&mut self, view: &KernelView, channel: &mut Channel) -> bool {
+        self.stage(view);
+        if self.done == self.batch.len() {
+            return true;
         }
-        for a in self.deletes.drain(..) {
-            if self.held.contains_key(&key(&a)) {
-                continue; // Wanted again within the same batch.
-            }
-            if let Some(r) = request(&a, view) {
-                batch.delete_address(&r, named.len() as u64);
-                named.push((false, a.ip, a.interface));
-            }
-        }
-        if batch.is_empty() {
-            return;
-        }
-        for outcome in channel.apply(&batch) {
+        for outcome in channel.apply_within(&self.batch, self.done, BUDGET) {
+            self.done += 1;
             if let Err(error) = outcome.result
-                && let Some((add, ip, interface)) = named.get(outcome.tag as usize)
+                && let Some((add, ip, interface)) = self.asked.get(outcome.tag as usize)
             {
                 let verb = if *add { "add" } else { "remove" };
                 log::error!("Cannot {verb} address {ip} on {interface}: {error}");
             }
+        }
+        if self.done < self.batch.len() {
+            return false;
+        }
+        self.batch.clear();
+        self.asked.clear();
+        self.done = 0;
+        true
+    }
+
+    /// Applies everything however long it takes: the daemon ends.
+    pub fn apply_all(&mut self, view: &KernelView, channel: &mut Channel) {
+        while !self.apply(view, channel) {}
+    }
+
+    /// Turns what was asked for into requests. Deletions come last, so that an address that moves is
+    /// never missing; only what the kernel would take for the same address is deleted first.
+    fn stage(&mut self, view: &KernelView) {
+        let added: HashSet<(String, IpAddr)> =
+            self.adds.iter().map(|k| (k.0.clone(), k.1)).collect();
+        let (first, last): (Vec<_>, Vec<_>) = std::mem::take(&mut self.deletes)
+            .into_iter()
+            .filter(|a| !self.held.contains_key(&key(a)))
+            .partition(|a| added.contains(&(a.interface.clone(), a.ip)));
+        for a in std::mem::take(&mut self.replaced).into_iter().chain(first) {
+            self.ask(false, &a, view);
+        }
+        for k in std::mem::take(&mut self.adds) {
+            if let Some(settings) = self.held.get(&k).map(|h| h.settings.clone()) {
+                self.ask(true, &settings, view);
+            }
+        }
+        for a in last {
+            self.ask(false, &a, view);
+        }
+    }
+
+    fn ask(&mut self, add: bool, a: &AddressSettings, view: &KernelView) {
+        let Some(r) = request(a, view) else {
+            if add {
+                log::info!(
+                    "Not adding address {} to {} since interface doesn't exist",
+                    a.ip,
+                    a.interface
+                );
+            }
+            return;
+        };
+        let tag = self.asked.len() as u64;
+        self.asked.push((add, a.ip, a.interface.clone()));
+        if add {
+            self.batch.add_address(&r, tag);
+        } else {
+            self.batch.delete_address(&r, tag);
         }
     }
 }

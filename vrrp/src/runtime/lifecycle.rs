@@ -14,6 +14,7 @@ use super::kernel_view::KernelView;
 use super::links::Debounce;
 use super::port::Port;
 use super::{Dropped, HasVrrp, Vrrp, checks, files, finish, on_kernel, tell, watch_socket};
+use crate::action::Action;
 use crate::config::{AddressSettings, RxBufs, Settings};
 use crate::io::{ReceiveBatch, SendBatch, SocketKey, SocketPair};
 use crate::router::{Router, Status, TrackerKind};
@@ -69,6 +70,8 @@ impl Vrrp {
             watch: None,
             actions: Vec::new(),
             notices: Vec::new(),
+            announcements: Vec::new(),
+            settling: false,
             sender: SendBatch::new(),
             // Loopback's MTU is 64 KiB; no advert is longer than an Ethernet frame of 9,000 bytes.
             receiver: Some(ReceiveBatch::new(mtu.clamp(SLOT, 9216))),
@@ -213,7 +216,7 @@ pub fn start<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W) {
     for address in &statics {
         vrrp.holdings.want(address);
     }
-    vrrp.holdings.apply(&vrrp.view, &mut vrrp.channel);
+    vrrp.holdings.apply_all(&vrrp.view, &mut vrrp.channel);
     vrrp.learn(now);
     vrrp.build_checks();
     vrrp.tell_initial_checks(now);
@@ -331,7 +334,7 @@ pub fn reload<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W, settings: Settings) {
     let now = s.now();
     let Some(vrrp) = w.vrrp() else { return };
     vrrp.router.retire(&settings, &mut vrrp.actions);
-    vrrp.perform(now);
+    vrrp.perform();
     for notice in &mut vrrp.notices {
         notice.removed = true;
     }
@@ -355,6 +358,18 @@ pub fn reload<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W, settings: Settings) {
 }
 
 impl Vrrp {
+    /// Announcements that still wait name instances by position, which has changed.
+    fn renumber_announcements(&mut self) {
+        let positions: HashMap<usize, usize> =
+            self.map.iter().enumerate().filter_map(|(new, old)| Some(((*old)?, new))).collect();
+        self.announcements.retain_mut(|action| match action {
+            Action::Announce { instance, .. } | Action::AnnounceSource { instance } => {
+                positions.get(instance).map(|new| *instance = *new).is_some()
+            }
+            _ => false,
+        });
+    }
+
     /// Swaps the settings: router, ports, static addresses, checks, files.
     fn exchange(&mut self, now: Time, settings: Settings) {
         let old_statics = std::mem::take(&mut self.statics);
@@ -366,6 +381,7 @@ impl Vrrp {
             .collect();
         let settings = self.keep_parts(settings);
         self.map = self.router.adopt(settings);
+        self.renumber_announcements();
         self.index();
         let mut old_ports: Vec<Option<Port>> =
             std::mem::take(&mut self.ports).into_iter().map(Some).collect();
@@ -396,7 +412,6 @@ impl Vrrp {
         for address in &old_statics {
             self.holdings.unwant(address);
         }
-        self.holdings.apply(&self.view, &mut self.channel);
         self.learn(now);
         self.build_checks();
         self.watch_files(now);
@@ -413,13 +428,14 @@ pub fn stop<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W) {
     vrrp.stopping = true;
     let keep = vrrp.options.keep_addresses;
     vrrp.router.shutdown(now, keep, &mut vrrp.actions);
-    vrrp.perform(now);
+    vrrp.perform();
     if !keep {
         for address in vrrp.statics.clone() {
             vrrp.holdings.unwant(&address);
         }
-        vrrp.holdings.apply(&vrrp.view, &mut vrrp.channel);
     }
+    vrrp.holdings.apply_all(&vrrp.view, &mut vrrp.channel);
+    vrrp.announcements.clear();
     s.forget(vrrp.monitor.fd());
     if let Some(watch) = vrrp.watch.take() {
         s.forget(watch.fd());

@@ -38,13 +38,14 @@ impl Debounce {
 }
 
 impl Vrrp {
-    /// Reads kernel events; true when an interface that carries adverts appeared or was replaced, so
-    /// that sockets must be opened.
-    pub(super) fn kernel_events(&mut self, now: Time) -> bool {
+    /// Reads kernel events. First: an interface that carries adverts appeared or was replaced, so
+    /// that sockets must be opened; second: nothing is left to read.
+    pub(super) fn kernel_events(&mut self, now: Time) -> (bool, bool) {
         let mut events = Vec::new();
-        if let Err(error) = self.monitor.receive(&mut events) {
+        let drained = self.monitor.receive(&mut events).unwrap_or_else(|error| {
             log::error!("Netlink: cannot read kernel events: {error}");
-        }
+            true
+        });
         let mut changes = Vec::new();
         for event in events {
             if event == Event::Overrun {
@@ -58,10 +59,7 @@ impl Vrrp {
         for change in changes {
             reopen |= self.apply_change(now, change);
         }
-        if self.holdings.is_dirty() {
-            self.holdings.apply(&self.view, &mut self.channel);
-        }
-        reopen
+        (reopen, drained)
     }
 
     /// Events were lost: everything is read again and everything may have changed.
@@ -230,7 +228,7 @@ impl Vrrp {
         if restored.is_empty() {
             return;
         }
-        self.holdings.apply(&self.view, &mut self.channel);
+        self.holdings.apply_all(&self.view, &mut self.channel);
         let list: Vec<Announcement> = restored
             .into_iter()
             .map(|a| Announcement { interface: a.interface, ip: a.ip })
