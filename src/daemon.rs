@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use nix::sys::resource::{UsageWho, getrusage};
 use notify::{HasNotify, Notifier};
 use scheduler::{Class, Ready, Scheduler};
+use vrrp::runtime::{self, HasVrrp, Vrrp};
 
 use crate::cli::{Options, VERSION_LINE};
 use crate::configuration::Configuration;
@@ -15,6 +16,9 @@ use crate::process::CoreDumps;
 use crate::reload::{Reload, Schedule, schedule};
 use crate::systemd::Systemd;
 use crate::{logging, scripts};
+
+/// Exit status when the system refuses what VRRP needs, raw sockets most likely.
+const NO_PERMISSION: i32 = 4;
 
 /// What the daemon is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +49,10 @@ pub struct Daemon {
     pub schedule: Option<Schedule>,
     /// Notify scripts and FIFOs.
     pub notifier: Notifier,
+    /// VRRP, while it runs.
+    pub vrrp: Option<Vrrp>,
+    /// What the process exits with.
+    pub status: i32,
     /// The startup or shutdown script, while it runs.
     pub script: Option<scripts::Running>,
     /// Whether the pid files are in a directory of their own, removed at the end if it is empty.
@@ -65,6 +73,9 @@ impl Daemon {
         }
         daemon.phase = Phase::Running;
         apply(scheduler, daemon);
+        if daemon.phase == Phase::Stopping {
+            return;
+        }
         if daemon.configuration.runs(&daemon.options.subsystems).any() {
             log::info!("Startup complete");
         } else {
@@ -125,6 +136,12 @@ impl HasNotify for Daemon {
     }
 }
 
+impl HasVrrp for Daemon {
+    fn vrrp(&mut self) -> Option<&mut Vrrp> {
+        self.vrrp.as_mut()
+    }
+}
+
 /// Lets what runs follow the configuration, after a start or a reload.
 pub fn apply(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
     if daemon.configuration.runs(&daemon.options.subsystems).any() {
@@ -134,6 +151,32 @@ pub fn apply(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
     let globals = &daemon.configuration.globals;
     let (path, repeat) = (globals.reload_time_file.clone(), globals.reload_repeat);
     schedule::watch(scheduler, daemon, path, repeat);
+    apply_vrrp(scheduler, daemon);
+}
+
+/// Starts VRRP, or hands the new settings to the running one. The settings move there: thousands of
+/// instances are not kept twice.
+fn apply_vrrp(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
+    let settings = std::mem::take(&mut daemon.configuration.vrrp);
+    daemon.configuration.vrrp.globals = settings.globals.clone();
+    if daemon.vrrp.is_some() {
+        return runtime::reload(scheduler, daemon, settings);
+    }
+    if !daemon.configuration.runs(&daemon.options.subsystems).vrrp {
+        return;
+    }
+    let options = runtime::Options { keep_addresses: daemon.options.keep_vrrp };
+    match Vrrp::open(settings, options) {
+        Ok(vrrp) => {
+            daemon.vrrp = Some(vrrp);
+            runtime::start(scheduler, daemon);
+        }
+        Err(e) => {
+            log::error!("VRRP cannot run: {e}");
+            daemon.status = NO_PERMISSION;
+            stop(scheduler, daemon);
+        }
+    }
 }
 
 /// Stops the daemon: SIGTERM, SIGINT.
@@ -147,6 +190,7 @@ pub fn stop(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
     daemon.systemd.stopping();
     // A startup script that still runs is waited for, at most until its limit.
     if !starting {
+        runtime::stop(scheduler, daemon);
         finish_stop(scheduler, daemon);
     }
 }

@@ -208,6 +208,8 @@ impl Prepared {
             reload: Reload::default(),
             schedule: None,
             notifier: Notifier::new(),
+            vrrp: None,
+            status: 0,
             script: None,
             pid_directory: self.pid_directory,
             pid_files: self.pid_files,
@@ -224,9 +226,10 @@ impl Prepared {
             scripts::run(scheduler, daemon, "startup script", script, Daemon::activate);
         });
         let ended = scheduler.run(&mut daemon);
+        let status = daemon.status;
         daemon::leave(daemon);
         match ended {
-            Ok(()) => 0,
+            Ok(()) => status,
             Err(e) => {
                 log::error!("Unable to wait for events: {e}");
                 70
