@@ -181,4 +181,6 @@ fn default_reload_file(globals: &Globals) -> PathBuf {
 }
 
 #[cfg(test)]
+mod coverage;
+#[cfg(test)]
 mod tests;
