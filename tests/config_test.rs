@@ -1,6 +1,8 @@
 //! `keepalived -t` on files as people write them, and on files with one defect each
 //! (`tests/data/configs/README.md`).
 
+#![allow(clippy::unwrap_used)]
+
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -106,10 +108,13 @@ fn every_file_has_an_expectation() {
 /// The C daemon of version 2.2.7 as judge of the expectations themselves, where one is named.
 #[test]
 fn the_c_daemon_agrees() {
-    let Some(program) = std::env::var_os("KEEPALIVED_C") else {
-        eprintln!("KEEPALIVED_C is not set: the C daemon was not asked");
+    let program = std::env::var_os("KEEPALIVED_C").unwrap_or("/usr/sbin/keepalived".into());
+    let version = Command::new(&program).arg("-v").output();
+    let version = version.map(|output| String::from_utf8_lossy(&output.stderr).into_owned());
+    if !version.is_ok_and(|version| version.contains("v2.2.7")) {
+        eprintln!("no keepalived 2.2.7 is installed: it was not asked");
         return;
-    };
+    }
     let mut wrong = judge(&program, "samples", |e| e.of_c_daemon);
     wrong.extend(judge(&program, "defects", |e| e.of_c_daemon));
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

@@ -1,0 +1,13 @@
+//! What the fuzz targets do with their input: parse it in every way there is, and check what must
+//! hold of the outcome. Nothing here opens a socket or reads a file of the machine's configuration.
+//!
+//! `tests/corpus_test.rs` runs the same functions over the corpus and over random inputs, so that
+//! an ordinary test run covers them without a fuzzer.
+
+mod configuration;
+mod netlink;
+mod packet;
+
+pub use self::configuration::configuration;
+pub use self::netlink::netlink;
+pub use self::packet::packet;
