@@ -37,8 +37,10 @@ impl Parts {
 pub struct Configuration {
     /// What the daemon as a whole acts on.
     pub globals: Globals,
-    /// What VRRP acts on.
-    pub vrrp: vrrp::config::Settings,
+    /// What VRRP acts on, until VRRP has taken it.
+    pub vrrp: Option<vrrp::config::Settings>,
+    /// The part of it that dumps show.
+    pub vrrp_globals: vrrp::config::Globals,
     /// Scripts, FIFOs, mail.
     pub notify: notify::Settings,
     /// Parts that it says something for.
@@ -81,7 +83,7 @@ impl Configuration {
         if let Some(((keyword, _), _)) = changed {
             return Some(keyword);
         }
-        let igmp = |c: &Configuration| c.vrrp.globals.disable_local_igmp;
+        let igmp = |c: &Configuration| c.vrrp_globals.disable_local_igmp;
         (igmp(self) != igmp(new)).then_some("disable_local_igmp")
     }
 

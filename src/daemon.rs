@@ -17,8 +17,11 @@ use crate::reload::{Reload, Schedule, schedule};
 use crate::systemd::Systemd;
 use crate::{logging, scripts};
 
-/// Exit status when the system refuses what VRRP needs, raw sockets most likely.
-const NO_PERMISSION: i32 = 4;
+/// Exit status when something that is needed cannot be had.
+const STATUS_FAILED: i32 = 1;
+
+/// Exit status when a privilege is missing.
+const STATUS_PERMISSION: i32 = 4;
 
 /// What the daemon is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,12 +50,12 @@ pub struct Daemon {
     pub reload: Reload,
     /// `reload_time_file`.
     pub schedule: Option<Schedule>,
+    /// VRRP, once it was started.
+    pub vrrp: Option<Vrrp>,
+    /// What the process will exit with.
+    pub status: i32,
     /// Notify scripts and FIFOs.
     pub notifier: Notifier,
-    /// VRRP, while it runs.
-    pub vrrp: Option<Vrrp>,
-    /// What the process exits with.
-    pub status: i32,
     /// The startup or shutdown script, while it runs.
     pub script: Option<scripts::Running>,
     /// Whether the pid files are in a directory of their own, removed at the end if it is empty.
@@ -144,26 +147,22 @@ impl HasVrrp for Daemon {
 
 /// Lets what runs follow the configuration, after a start or a reload.
 pub fn apply(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
-    if daemon.configuration.runs(&daemon.options.subsystems).any() {
+    let runs = daemon.configuration.runs(&daemon.options.subsystems);
+    // What runs goes on with an empty configuration; what does not may begin.
+    if runs.vrrp || daemon.vrrp.is_some() {
         let settings = daemon.configuration.notify.clone();
         notify::configure_fifos(scheduler, daemon, &settings);
+        apply_vrrp(scheduler, daemon);
     }
     let globals = &daemon.configuration.globals;
     let (path, repeat) = (globals.reload_time_file.clone(), globals.reload_repeat);
     schedule::watch(scheduler, daemon, path, repeat);
-    apply_vrrp(scheduler, daemon);
 }
 
-/// Starts VRRP, or hands the new settings to the running one. The settings move there: thousands of
-/// instances are not kept twice.
 fn apply_vrrp(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
-    let settings = std::mem::take(&mut daemon.configuration.vrrp);
-    daemon.configuration.vrrp.globals = settings.globals.clone();
+    let settings = daemon.configuration.vrrp.take().unwrap_or_default();
     if daemon.vrrp.is_some() {
         return runtime::reload(scheduler, daemon, settings);
-    }
-    if !daemon.configuration.runs(&daemon.options.subsystems).vrrp {
-        return;
     }
     let options = runtime::Options { keep_addresses: daemon.options.keep_vrrp };
     match Vrrp::open(settings, options) {
@@ -172,8 +171,9 @@ fn apply_vrrp(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
             runtime::start(scheduler, daemon);
         }
         Err(e) => {
-            log::error!("VRRP cannot run: {e}");
-            daemon.status = NO_PERMISSION;
+            log::error!(target: "vrrp", "VRRP cannot run: {e}");
+            let denied = e.kind() == std::io::ErrorKind::PermissionDenied;
+            daemon.status = if denied { STATUS_PERMISSION } else { STATUS_FAILED };
             stop(scheduler, daemon);
         }
     }
@@ -190,13 +190,13 @@ pub fn stop(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
     daemon.systemd.stopping();
     // A startup script that still runs is waited for, at most until its limit.
     if !starting {
-        runtime::stop(scheduler, daemon);
         finish_stop(scheduler, daemon);
     }
 }
 
-/// Ends notify scripts; the shutdown script and the end of the loop follow.
+/// Ends VRRP and notify scripts; the shutdown script and the end of the loop follow.
 fn finish_stop(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
+    runtime::stop(scheduler, daemon);
     let patience = daemon.configuration.globals.child_wait_time;
     notify::drain(scheduler, daemon, patience);
 }

@@ -88,7 +88,6 @@ fn log_start(options: &Options, argv: &[OsString]) {
     for (given, what) in [
         (options.snmp, "SNMP (-x, -A)"),
         (options.release_vips, "--release-vips (-X)"),
-        (options.keep_vrrp, "--dont-release-vrrp (-V)"),
         (options.address_monitoring, "--address-monitoring (-a)"),
         (options.keep_ipvs, "--dont-release-ipvs (-I)"),
     ] {
@@ -207,9 +206,9 @@ impl Prepared {
             systemd: self.systemd,
             reload: Reload::default(),
             schedule: None,
-            notifier: Notifier::new(),
             vrrp: None,
             status: 0,
+            notifier: Notifier::new(),
             script: None,
             pid_directory: self.pid_directory,
             pid_files: self.pid_files,

@@ -130,7 +130,10 @@ impl Building {
         }
         let (globals, notify, present) = (self.globals, self.notify, self.present);
         let outcome = vrrp
-            .map(|vrrp| Configuration { globals, vrrp, notify, present })
+            .map(|vrrp| {
+                let vrrp_globals = vrrp.globals.clone();
+                Configuration { globals, vrrp: Some(vrrp), vrrp_globals, notify, present }
+            })
             .map_err(Unusable::Vrrp);
         Read { outcome, diagnostics: self.diagnostics, sources: self.sources }
     }

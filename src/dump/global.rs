@@ -89,7 +89,7 @@ impl Rows {
     }
 
     fn adverts(&mut self, configuration: &Configuration, vrrp: bool) {
-        let (globals, notify) = (&configuration.vrrp.globals, &configuration.notify);
+        let (globals, notify) = (&configuration.vrrp_globals, &configuration.notify);
         let defaults = &globals.defaults;
         self.row("Dynamic interfaces", globals.dynamic_interfaces);
         if notify.no_email_faults {
@@ -141,7 +141,7 @@ impl Rows {
     }
 
     fn process(&mut self, configuration: &Configuration) {
-        let globals = &configuration.vrrp.globals;
+        let globals = &configuration.vrrp_globals;
         let scheduling = &configuration.globals.scheduling;
         self.row("VRRP process priority", scheduling.nice);
         self.row("VRRP don't swap", scheduling.no_swap);
@@ -194,7 +194,7 @@ impl Rows {
 
 /// The configured name of this director, else the host's.
 pub fn router_id(configuration: &Configuration) -> String {
-    match configuration.vrrp.globals.router_id.as_str() {
+    match configuration.vrrp_globals.router_id.as_str() {
         "" => nix::unistd::gethostname()
             .map_or_else(|_| "[unknown]".into(), |name| name.to_string_lossy().into_owned()),
         name => name.to_string(),
