@@ -63,7 +63,8 @@ struct Open {
 }
 
 enum OpenBody {
-    Lines(Vec<Line>, Level),
+    /// The lines of the block are those from this index on, in [`Tree::lines`].
+    Lines(usize, Level),
     Entries(Vec<Vec<Word>>),
     /// Not wanted; the number of braces open in it.
     Skipped(usize),
@@ -85,7 +86,9 @@ pub(crate) struct Outcome {
 
 /// The tree under construction.
 pub(crate) struct Tree {
-    root: Vec<Line>,
+    /// The lines of the outermost level, and behind them those of each open block: one allocation
+    /// grows, and every block gets one of the right size when it is complete.
+    lines: Vec<Line>,
     level: Level,
     open: Vec<Open>,
     /// A block keyword whose `{` has not come yet.
@@ -97,7 +100,7 @@ pub(crate) struct Tree {
 impl Tree {
     pub fn new(grammars: &'static [&'static dyn Grammar]) -> Tree {
         Tree {
-            root: Vec::new(),
+            lines: Vec::new(),
             level: Level::Declared(grammars),
             open: Vec::new(),
             pending: None,
@@ -201,19 +204,11 @@ impl Tree {
     fn attach(&mut self, block: Open) {
         let Open { mut line, body } = block;
         line.body = match body {
-            OpenBody::Lines(lines, _) => Contents::Lines(lines),
+            OpenBody::Lines(start, _) => Contents::Lines(self.lines.drain(start..).collect()),
             OpenBody::Entries(entries) => Contents::Entries(entries),
             OpenBody::Skipped(_) => return,
         };
-        self.add(line);
-    }
-
-    fn add(&mut self, line: Line) {
-        match self.open.last_mut().map(|open| &mut open.body) {
-            Some(OpenBody::Lines(lines, _)) => lines.push(line),
-            Some(_) => {}
-            None => self.root.push(line),
-        }
+        self.lines.push(line);
     }
 
     fn text(&mut self, start: usize, end: usize, at: &mut At<'_>) {
@@ -266,13 +261,13 @@ impl Tree {
         let body = match keyword.body {
             Body::None => {
                 if !rejected {
-                    self.add(Line { keyword, span, words, body: Contents::None });
+                    self.lines.push(Line { keyword, span, words, body: Contents::None });
                 }
                 return;
             }
             _ if rejected => OpenBody::Skipped(0),
             Body::Block(grammars) => {
-                OpenBody::Lines(Vec::new(), self.level().inside(&name, grammars))
+                OpenBody::Lines(self.lines.len(), self.level().inside(&name, grammars))
             }
             Body::Values => {
                 if let (Args::Flag, Some(word)) = (keyword.args, words.first()) {
@@ -320,7 +315,7 @@ impl Tree {
         while let Some(block) = self.open.pop() {
             self.attach(block);
         }
-        self.root
+        self.lines
     }
 }
 

@@ -6,6 +6,7 @@
 //! without effect and the manual read the same rows.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::OnceLock;
 
 use crate::{Context, Line};
@@ -222,7 +223,27 @@ impl<T: 'static> Row<T> {
 /// The keywords of one level that one crate acts on.
 pub struct Table<T: 'static> {
     rows: &'static [Row<T>],
-    index: OnceLock<HashMap<&'static str, usize>>,
+    index: OnceLock<HashMap<&'static str, usize, BuildHasherDefault<Fast>>>,
+}
+
+/// A hash for a fixed set of names that nobody can choose: FNV-1a over words of eight bytes.
+#[derive(Default)]
+struct Fast(u64);
+
+impl Hasher for Fast {
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.0 = (self.0 ^ u64::from_le_bytes(word)).wrapping_mul(0x0000_0100_0000_01b3);
+            self.0 ^= self.0 >> 29;
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        // The map looks at the uppermost bits, which short names would leave alike.
+        self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
 }
 
 impl<T: 'static> Table<T> {
