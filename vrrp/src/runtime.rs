@@ -40,8 +40,9 @@ use scheduler::{Class, Ready, Scheduler, ThreadId, Time};
 
 use crate::action::{Action, NotifyEvent, Subject};
 use crate::config::{AddressSettings, FileSettings, ScriptSettings};
-use crate::io::{ReceiveBatch, SendBatch, SocketKey};
+use crate::io::{ReceiveBatch, SendBatch, SocketKey, error_text};
 use crate::router::Router;
+use crate::state::Faults;
 
 use announcer::{Announcement, Announcer};
 use checks::Check;
@@ -103,6 +104,8 @@ pub struct Vrrp {
     virtual_addresses: HashSet<IpAddr>,
     /// Instances whose source may change with the addresses of an interface, by its name.
     by_interface: HashMap<String, Vec<usize>>,
+    /// Instances with `track_src_ip`.
+    tracking_sources: Vec<usize>,
     interface_trackers: HashMap<String, usize>,
     checks: Vec<Check>,
     watch: Option<Watch>,
@@ -116,6 +119,8 @@ pub struct Vrrp {
     receiver: Option<ReceiveBatch>,
     timer: Option<(ThreadId, Time)>,
     dropped: Dropped,
+    /// Instances whose last advert could not be sent.
+    failing: HashSet<usize>,
     /// Complaints about packets of no instance: one line each second.
     complained_at: Option<Time>,
     stopping: bool,
@@ -197,12 +202,12 @@ impl Vrrp {
             let settings = &self.router.instances()[instance].settings;
             let port = &mut self.ports[instance];
             if port.send(instance, settings, priority, &mut self.sender).is_err() {
-                flush(&mut self.sender, &self.endpoints, &self.router);
+                flush(&mut self.sender, &self.endpoints, &self.router, &mut self.failing);
                 // The queue is empty now; one instance's adverts fit.
                 let _ = port.send(instance, settings, priority, &mut self.sender);
             }
         }
-        flush(&mut self.sender, &self.endpoints, &self.router);
+        flush(&mut self.sender, &self.endpoints, &self.router, &mut self.failing);
     }
 
     fn perform_addresses(&mut self, actions: &[Action]) {
@@ -304,19 +309,33 @@ impl Vrrp {
     }
 }
 
-fn flush(sender: &mut SendBatch, endpoints: &[Option<Endpoint>], router: &Router) {
+/// Sends what is queued. An instance that cannot send is complained about once until it can again,
+/// and not at all while its interface is down.
+fn flush(
+    sender: &mut SendBatch,
+    endpoints: &[Option<Endpoint>],
+    router: &Router,
+    failing: &mut HashSet<usize>,
+) {
     if sender.is_empty() {
         return;
     }
+    let mut failed = HashSet::new();
     sender.flush(
         |socket| endpoints.get(socket)?.as_ref().map(Endpoint::send_fd),
         |instance, error| {
-            if let Some(inst) = router.instances().get(instance) {
-                let name = &inst.settings.name;
-                log::info!("({name}): send advert error {}", error);
+            if let Some(inst) = router.instances().get(instance)
+                && failed.insert(instance)
+                && !failing.contains(&instance)
+                && !inst.faults().contains(Faults::LINK)
+            {
+                log::info!("({}): send advert error {}", inst.settings.name, error_text(&error));
             }
         },
     );
+    if !failed.is_empty() || !failing.is_empty() {
+        *failing = failed;
+    }
 }
 
 /// Ends every callback: does what was asked for, tells who wants to know, sets the one timer.

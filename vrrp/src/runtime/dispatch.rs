@@ -7,7 +7,7 @@ use std::rc::Rc;
 use scheduler::Time;
 
 use super::Vrrp;
-use crate::io::{Datagram, SocketKey, SocketPair};
+use crate::io::{Datagram, Defect, SocketKey, SocketPair};
 use crate::packet::Packet;
 use crate::router::Heard;
 use crate::state::State;
@@ -84,18 +84,13 @@ impl Vrrp {
         if self.router.is_delayed() {
             return;
         }
-        if datagram.len == 0 {
-            self.dropped.empty += 1;
-            return;
-        }
-        if datagram.truncated {
-            self.dropped.truncated += 1;
+        if let Some(defect) = datagram.defect() {
+            match defect {
+                Defect::Empty => self.dropped.empty += 1,
+                Defect::Truncated { .. } => self.dropped.truncated += 1,
+            }
             if self.complain(now) {
-                log::info!(
-                    "recvmsg({fd}) message truncated from {} to {} bytes",
-                    datagram.len,
-                    datagram.bytes.len()
-                );
+                log::info!("recvmsg({fd}) {defect}");
             }
             return;
         }

@@ -112,34 +112,30 @@ impl Holdings {
         self.restore_at
     }
 
-    /// Someone removed `ip` from the interface called `name`: put it back if it is ours to watch.
-    pub fn removed(&mut self, now: Time, name: &str, ip: IpAddr) {
-        for (k, held) in &mut self.held {
-            if k.0 != name || k.1 != ip || !held.tracked || held.restore_at.is_some() {
-                continue;
-            }
-            log::debug!("Netlink reflector reports IP {ip} removed from {name}");
-            let at = match held.restored_at {
-                Some(last) if now.since(last) < RESTORE_PAUSE => last + RESTORE_PAUSE,
-                _ => now,
-            };
-            held.restore_at = Some(at);
-            self.restore_at = Some(self.restore_at.map_or(at, |t| t.min(at)));
+    /// An address went from the interface called `name`: if it is held and ours to watch, somebody
+    /// else removed it, and it is put back.
+    pub fn removed(&mut self, now: Time, name: &str, ip: IpAddr, prefix: u8) {
+        let Some(held) = self.held.get_mut(&(name.to_owned(), ip, prefix)) else { return };
+        if !held.tracked || held.restore_at.is_some() {
+            return;
         }
+        log::debug!("Netlink reflector reports IP {ip} removed from {name}");
+        let at = match held.restored_at {
+            Some(last) if now.since(last) < RESTORE_PAUSE => last + RESTORE_PAUSE,
+            _ => now,
+        };
+        held.restore_at = Some(at);
+        self.restore_at = Some(self.restore_at.map_or(at, |t| t.min(at)));
     }
 
     /// Events were lost: what the kernel does not have is to be put back.
     pub fn recheck(&mut self, now: Time, view: &KernelView) {
-        let missing: Vec<(String, IpAddr)> = self
-            .held
-            .keys()
-            .filter(|k| {
-                view.index(&k.0).is_some_and(|i| !view.addresses(i).iter().any(|a| a.ip == k.1))
-            })
-            .map(|k| (k.0.clone(), k.1))
-            .collect();
-        for (name, ip) in missing {
-            self.removed(now, &name, ip);
+        let mut missing: Vec<Key> = self.held.keys().cloned().collect();
+        missing.retain(|k| {
+            view.index(&k.0).is_some_and(|i| !view.addresses(i).iter().any(|a| a.ip == k.1))
+        });
+        for (name, ip, prefix) in missing {
+            self.removed(now, &name, ip, prefix);
         }
     }
 

@@ -25,10 +25,12 @@ pub enum Change {
         /// It was not there before.
         appeared: bool,
     },
-    /// An address of this interface came.
-    AddressAdded(u32),
-    /// This address went from this interface.
-    AddressRemoved(u32, IpAddr),
+    /// This interface got an address.
+    AddressAdded(u32, IpAddr),
+    /// This interface lost an address with this prefix length.
+    AddressRemoved(u32, IpAddr, u8),
+    /// Anything about the addresses of this interface may have changed.
+    AddressesUnknown(u32),
 }
 
 impl KernelView {
@@ -68,19 +70,19 @@ impl KernelView {
             }
             Event::Address(address) => {
                 let list = self.addresses.entry(address.index).or_default();
-                let index = address.index;
+                let (index, ip) = (address.index, address.ip);
                 match list.iter_mut().find(|a| same(a, &address)) {
                     Some(known) if *known == address => return,
                     Some(known) => *known = address,
                     None => list.push(address),
                 }
-                changes.push(Change::AddressAdded(index));
+                changes.push(Change::AddressAdded(index, ip));
             }
             Event::AddressGone(address) => {
                 if let Some(list) = self.addresses.get_mut(&address.index) {
                     list.retain(|a| !same(a, &address));
                 }
-                changes.push(Change::AddressRemoved(address.index, address.ip));
+                changes.push(Change::AddressRemoved(address.index, address.ip, address.prefix));
             }
             Event::Overrun => {}
         }

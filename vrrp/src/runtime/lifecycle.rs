@@ -65,6 +65,7 @@ impl Vrrp {
             map: Vec::new(),
             virtual_addresses: HashSet::new(),
             by_interface: HashMap::new(),
+            tracking_sources: Vec::new(),
             interface_trackers: HashMap::new(),
             checks: Vec::new(),
             watch: None,
@@ -77,6 +78,7 @@ impl Vrrp {
             receiver: Some(ReceiveBatch::new(mtu.clamp(SLOT, 9216))),
             timer: None,
             dropped: Dropped::default(),
+            failing: HashSet::new(),
             complained_at: None,
             stopping: false,
         };
@@ -111,9 +113,14 @@ impl Vrrp {
         self.by_interface.clear();
         self.virtual_addresses.clear();
         self.interface_trackers.clear();
+        self.tracking_sources.clear();
+        self.failing.clear();
         for (i, inst) in self.router.instances().iter().enumerate() {
             if let Some(name) = &inst.settings.interface {
                 self.by_interface.entry(name.clone()).or_default().push(i);
+            }
+            if inst.settings.track_source {
+                self.tracking_sources.push(i);
             }
             for a in inst.settings.addresses.iter().chain(&inst.settings.excluded) {
                 self.virtual_addresses.insert(a.ip);

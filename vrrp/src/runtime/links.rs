@@ -1,6 +1,7 @@
 //! Kernel events: links that go up and down, interfaces that come and go, addresses that change.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use netlink::Event;
@@ -56,8 +57,30 @@ impl Vrrp {
             }
         }
         let mut reopen = false;
+        // Interfaces of which an address changed that may be a source.
+        let mut sources = HashSet::new();
         for change in changes {
-            reopen |= self.apply_change(now, change);
+            match change {
+                Change::Link { name, appeared } => {
+                    reopen |= self.link_changed(now, &name, appeared)
+                }
+                Change::AddressAdded(index, ip) => self.source_changed(index, ip, &mut sources),
+                Change::AddressRemoved(index, ip, prefix) => {
+                    if let Some(link) = self.view.link_at(index) {
+                        self.holdings.removed(now, &link.name, ip, prefix);
+                    }
+                    self.source_changed(index, ip, &mut sources);
+                }
+                Change::AddressesUnknown(index) => drop(sources.insert(index)),
+            }
+        }
+        for index in &sources {
+            reopen |= self.choose_sources(now, *index);
+        }
+        if !sources.is_empty() {
+            for i in self.tracking_sources.clone() {
+                self.check_source(now, i);
+            }
         }
         (reopen, drained)
     }
@@ -77,7 +100,7 @@ impl Vrrp {
         for link in self.view.links() {
             let appeared = before.get(&link.name) != Some(&link.index);
             changes.push(Change::Link { name: link.name.clone(), appeared });
-            changes.push(Change::AddressAdded(link.index));
+            changes.push(Change::AddressesUnknown(link.index));
         }
         for name in before.into_keys().filter(|name| self.view.link(name).is_none()) {
             changes.push(Change::Link { name, appeared: false });
@@ -85,16 +108,10 @@ impl Vrrp {
         self.holdings.recheck(now, &self.view);
     }
 
-    fn apply_change(&mut self, now: Time, change: Change) -> bool {
-        match change {
-            Change::Link { name, appeared } => self.link_changed(now, &name, appeared),
-            Change::AddressAdded(index) => self.addresses_changed(now, index),
-            Change::AddressRemoved(index, ip) => {
-                if let Some(name) = self.view.link_at(index).map(|l| l.name.clone()) {
-                    self.holdings.removed(now, &name, ip);
-                }
-                self.addresses_changed(now, index)
-            }
+    /// Virtual addresses come and go by the thousand; none of them is a source.
+    fn source_changed(&self, index: u32, ip: IpAddr, sources: &mut HashSet<u32>) {
+        if !self.virtual_addresses.contains(&ip) {
+            sources.insert(index);
         }
     }
 
@@ -173,19 +190,10 @@ impl Vrrp {
         moved
     }
 
-    fn addresses_changed(&mut self, now: Time, index: u32) -> bool {
-        let Some(name) = self.view.link_at(index).map(|l| l.name.clone()) else { return false };
-        let instances = self.by_interface.get(&name).cloned().unwrap_or_default();
-        let mut reopen = false;
-        for i in instances {
-            reopen |= self.choose_source(now, i);
-        }
-        for i in 0..self.ports.len() {
-            if self.router.instances()[i].settings.track_source {
-                self.check_source(now, i);
-            }
-        }
-        reopen
+    fn choose_sources(&mut self, now: Time, index: u32) -> bool {
+        let Some(link) = self.view.link_at(index) else { return false };
+        let instances = self.by_interface.get(&link.name).cloned().unwrap_or_default();
+        instances.into_iter().fold(false, |reopen, i| self.choose_source(now, i) | reopen)
     }
 
     /// Finds the instance's source address anew; true when its socket depends on a changed one.
