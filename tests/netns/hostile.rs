@@ -1,10 +1,10 @@
 //! A stranger on the network: whatever it sends, the state stays and the right counter moves.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
-use testbed::{Injector, Lan, v2_advert, v3_advert, wait_for};
+use testbed::{Injector, Lan, checksum_v6, v2_advert, v3_advert, v3_advert_v6, wait_for};
 
-use crate::{instance, ours, ready, start, theirs, version_3, wait_holder};
+use crate::{instance, ours, ready, start, theirs, version_3};
 
 const STRANGER: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 3);
 const VIPS: [Ipv4Addr; 1] = [Ipv4Addr::new(10, 9, 0, 100)];
@@ -32,21 +32,26 @@ fn with_byte(advert: &[u8], at: usize, byte: u8) -> Vec<u8> {
 
 /// Sends every attack at a pair of directors, one of which leads, and sees that nothing moves but counters.
 #[track_caller]
-fn withstand(configuration: impl Fn(u8) -> String, attacks: &[Attack]) {
+fn withstand(
+    configuration: impl Fn(u8) -> String,
+    send: fn(&Injector, &Attack),
+    attacks: &[Attack],
+) {
     let lan = Lan::new();
     let (a, b, c) = (lan.host("a", 1), lan.host("b", 2), lan.host("c", 3));
     let leader = start(&a, &configuration(150));
     let backup = start(&b, &configuration(100));
-    wait_holder(&a, &b, &["10.9.0.100"]);
+    leader.wait_log("(H) Entering MASTER STATE");
+    backup.wait_log("(H) Entering BACKUP STATE");
     let stranger = Injector::open(&c);
 
     for attack in attacks {
         let Some(counter) = attack.counter else {
-            stranger.send(STRANGER, attack.ttl, &attack.payload);
+            send(&stranger, attack);
             continue;
         };
         let before = [&leader, &backup].map(|daemon| daemon.counters("H"));
-        stranger.send(STRANGER, attack.ttl, &attack.payload);
+        send(&stranger, attack);
         for (daemon, before) in [&leader, &backup].iter().zip(before) {
             wait_for(&format!("{} counts as {counter}", attack.name), || {
                 daemon.counters("H").get(counter) > before.get(counter)
@@ -68,6 +73,10 @@ fn withstand(configuration: impl Fn(u8) -> String, attacks: &[Attack]) {
     backup.stop();
 }
 
+fn over_ipv4(stranger: &Injector, attack: &Attack) {
+    stranger.send(STRANGER, attack.ttl, &attack.payload);
+}
+
 #[test]
 fn version_2_with_password() {
     if !ready() {
@@ -82,6 +91,7 @@ fn version_2_with_password() {
     long.extend([0; 400]);
     withstand(
         configuration,
+        over_ipv4,
         &[
             Attack::new("a header cut short", good[..5].to_vec(), None),
             Attack::new("a truncated advert", good[..12].to_vec(), Some("Packet Errors/Length")),
@@ -153,5 +163,39 @@ fn version_3_and_noise() {
         }
         attacks.push(Attack::new("noise", payload, None));
     }
-    withstand(configuration, &attacks);
+    withstand(configuration, over_ipv4, &attacks);
+}
+
+/// Over IPv6 the kernel drops what has a wrong checksum; what is left must have the right one to be judged.
+#[test]
+fn version_3_over_ipv6() {
+    if !ready() {
+        return;
+    }
+    let vip = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 9, 0x100);
+    let stranger = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0xff, 0xfe00, 3);
+    let configuration = |priority| {
+        version_3("") + &instance("H", 68, priority, "advert_int 0.25", &["fe80::9:100/64"])
+    };
+    let good = v3_advert_v6(stranger, 68, 254, &[vip], 25);
+    let judged = |advert: Vec<u8>| checksum_v6(stranger, advert);
+    let attacks = [
+        Attack { ttl: 1, ..Attack::new("hop limit 1", good.clone(), Some("Packet Errors/TTL")) },
+        Attack::new("half an address", judged(good[..16].to_vec()), Some("Packet Errors/Length")),
+        Attack::new(
+            "more addresses than there are",
+            judged(with_byte(&good, 3, 9)),
+            Some("Packet Errors/Length"),
+        ),
+        Attack::new("a wrong checksum", with_byte(&good, 7, good[7] ^ 1), None),
+        Attack::new("a wrong version", judged(with_byte(&good, 0, 0x41)), None),
+        Attack::new(
+            "a wrong type",
+            judged(with_byte(&good, 0, 0x34)),
+            Some("Packet Errors/Invalid Type"),
+        ),
+        Attack::new("a header cut short", good[..6].to_vec(), None),
+        Attack::new("an unknown VRID", judged(with_byte(&good, 1, 69)), None),
+    ];
+    withstand(configuration, |out, attack| out.send_v6(attack.ttl, &attack.payload), &attacks);
 }

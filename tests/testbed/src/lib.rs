@@ -23,7 +23,7 @@ mod process;
 pub use capture::{Advert, Capture, Packet};
 pub use daemon::{Daemon, Detached};
 pub use dump::Counters;
-pub use inject::{Injector, v2_advert, v3_advert};
+pub use inject::{Injector, checksum_v6, v2_advert, v3_advert, v3_advert_v6};
 pub use interrupt::stop_on_interrupt;
 pub use lan::{Host, Lan, Network};
 pub use need::{C_KEEPALIVED, missing};
