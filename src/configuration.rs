@@ -6,6 +6,7 @@
 mod building;
 mod reading;
 
+use std::ffi::OsStr;
 use std::path::Path;
 
 use config::{Class, Diagnostic, Fatal, Mode, Sources, render};
@@ -136,6 +137,14 @@ impl Read {
     }
 }
 
+/// The main file when none is named.
+const DEFAULT_FILE: &str = "/etc/keepalived/keepalived.conf";
+
+/// The name of the main file, or a pattern.
+pub fn main_file(options: &Options) -> &Path {
+    Path::new(options.config_file.as_deref().unwrap_or(OsStr::new(DEFAULT_FILE)))
+}
+
 /// Reads at once.
 pub fn read(options: &Options, directory: &Path, mode: Mode) -> Read {
     let mut reading = Reading::open(options, directory, mode);
@@ -150,6 +159,7 @@ pub fn read(options: &Options, directory: &Path, mode: Mode) -> Read {
 /// Reads for a start and logs what is wrong; the exit status when the daemon cannot run with it.
 pub fn load(options: &Options, directory: &Path) -> Result<Configuration, i32> {
     let read = read(options, directory, Mode::Start);
+    log::info!("Configuration file {}", main_file(options).display());
     read.log();
     read.outcome.map_err(|unusable| unusable.start_status())
 }

@@ -237,6 +237,14 @@ fn seconds(time: nix::sys::time::TimeVal) -> String {
     format!("{}.{:06}", time.tv_sec(), time.tv_usec())
 }
 
+/// Tells systemd in time that the loop turns.
+pub fn feed_watchdog(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon, _: Ready) {
+    if let Some(period) = daemon.systemd.watchdog() {
+        daemon.systemd.alive();
+        scheduler.add_timer_after(Class::Background, period, 0, feed_watchdog);
+    }
+}
+
 /// Writes log lines that a slow console did not take, whenever it takes some.
 pub fn watch_console(scheduler: &mut Scheduler<Daemon>, _: &mut Daemon, _: Ready) {
     fn writable(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon, ready: Ready) {

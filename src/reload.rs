@@ -15,7 +15,7 @@ use std::time::Duration;
 use config::{Mode, render};
 use scheduler::{Class, Ready, Scheduler};
 
-use crate::configuration::{Configuration, Read, Reading, Step, Unusable};
+use crate::configuration::{Configuration, Read, Reading, Step, Unusable, main_file};
 use crate::daemon::{self, Daemon, Phase};
 pub use schedule::Schedule;
 
@@ -52,6 +52,7 @@ fn begin(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
     log::info!("Reloading ...");
     daemon.systemd.reloading();
     daemon.reload.handshake = daemon.configuration.globals.reload_file.clone().and_then(create);
+    log::info!("Configuration file {}", main_file(&daemon.options).display());
     let reading = Reading::open(&daemon.options, &daemon.directory, Mode::Reload);
     daemon.reload.reading = Some(reading);
     scheduler.add_event(Class::Background, 0, slice);

@@ -17,6 +17,8 @@ enum Request {
     Stats,
     StatsClear,
     Json,
+    /// The kernel warns before it ends a realtime process.
+    CpuLimit,
 }
 
 /// Names as `--signum` knows them, and what they ask for.
@@ -57,6 +59,7 @@ pub fn watch(scheduler: &mut Scheduler<Daemon>, ignore_interrupt: bool) -> std::
             scheduler.add_signal(Class::Background, number, 0, came)?;
         }
     }
+    scheduler.add_signal(Class::Background, libc::SIGXCPU, 0, came)?;
     if !ignore_interrupt {
         scheduler.add_signal(Class::Background, libc::SIGINT, 0, came)?;
     }
@@ -64,10 +67,14 @@ pub fn watch(scheduler: &mut Scheduler<Daemon>, ignore_interrupt: bool) -> std::
 }
 
 fn request(number: i32) -> Option<Request> {
-    if number == libc::SIGINT {
-        return Some(Request::Stop);
+    match number {
+        libc::SIGINT => Some(Request::Stop),
+        libc::SIGXCPU => Some(Request::CpuLimit),
+        _ => BY_FUNCTION
+            .iter()
+            .find(|(function, _)| cli::signal_number(function) == Some(number))
+            .map(|(_, request)| *request),
     }
-    BY_FUNCTION.iter().find(|(f, _)| cli::signal_number(f) == Some(number)).map(|(_, r)| *r)
 }
 
 fn came(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon, ready: Ready) {
@@ -82,6 +89,9 @@ fn came(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon, ready: Ready) {
         Some(Request::Stats) => daemon.dump_stats(false),
         Some(Request::StatsClear) => daemon.dump_stats(true),
         Some(Request::Json) => daemon.dump_json(),
+        Some(Request::CpuLimit) => {
+            log::warn!("The realtime CPU time limit (vrrp_rlimit_rttime) is near");
+        }
         None => {}
     }
 }

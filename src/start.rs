@@ -220,6 +220,7 @@ impl Prepared {
             return 1;
         }
         scheduler.add_event(Class::Background, 0, daemon::watch_console);
+        scheduler.add_event(Class::Background, 0, daemon::feed_watchdog);
         scheduler.add_event(Class::Background, 0, |scheduler, daemon, _| {
             let script = daemon.configuration.globals.startup_script.clone();
             scripts::run(scheduler, daemon, "startup script", script, Daemon::activate);

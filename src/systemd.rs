@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
 
@@ -11,6 +12,7 @@ use nix::time::{ClockId, clock_gettime};
 #[derive(Debug, Default)]
 pub struct Systemd {
     address: Option<SocketAddr>,
+    watchdog: Option<Duration>,
 }
 
 impl Systemd {
@@ -21,9 +23,20 @@ impl Systemd {
         let service = nix::unistd::getppid().as_raw() == 1
             && std::fs::read_to_string("/proc/1/comm").is_ok_and(|name| name.trim() == "systemd");
         match std::env::var_os("NOTIFY_SOCKET").filter(|_| service) {
-            Some(name) => Systemd { address: address(&name) },
+            Some(name) => Systemd { address: address(&name), watchdog: watchdog() },
             None => Systemd::default(),
         }
+    }
+
+    /// How often [`Systemd::alive`] has to be called: twice in the time after which the service
+    /// manager takes the daemon for dead.
+    pub fn watchdog(&self) -> Option<Duration> {
+        self.watchdog
+    }
+
+    /// The loop turns.
+    pub fn alive(&self) {
+        self.send("WATCHDOG=1");
     }
 
     /// The daemon's configuration is active.
@@ -63,6 +76,14 @@ fn address(name: &OsStr) -> Option<SocketAddr> {
     }
 }
 
+/// Half of `WATCHDOG_USEC`, unless it is meant for another process.
+fn watchdog() -> Option<Duration> {
+    let number = |name| std::env::var(name).ok()?.parse::<u64>().ok();
+    let ours = number("WATCHDOG_PID").is_none_or(|pid| pid == u64::from(std::process::id()));
+    let micros = number("WATCHDOG_USEC").filter(|micros| *micros > 1 && ours)?;
+    Some(Duration::from_micros(micros / 2))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,7 +93,7 @@ mod tests {
         let name = format!("@ka-notify-{}", std::process::id());
         let address = address(OsStr::new(&name)).unwrap();
         let server = UnixDatagram::bind_addr(&address).unwrap();
-        let systemd = Systemd { address: Some(address) };
+        let systemd = Systemd { address: Some(address), watchdog: None };
         let mut buf = [0; 200];
         let mut next = || {
             let len = server.recv(&mut buf).unwrap();
@@ -84,5 +105,7 @@ mod tests {
         assert!(next().starts_with("RELOADING=1\nMONOTONIC_USEC="));
         systemd.stopping();
         assert_eq!(next(), "STOPPING=1");
+        systemd.alive();
+        assert_eq!(next(), "WATCHDOG=1");
     }
 }

@@ -7,16 +7,30 @@ use crate::{Class, Context, Effect, Line, Sources};
 /// Logs, once for each keyword in `lines` and their blocks, that it has no effect yet, and reports
 /// old spellings.
 pub fn note_effects(lines: &[Line], sources: &Sources, ctx: &mut Context<'_>) {
-    note(lines, sources, ctx, &mut HashSet::new());
+    Effects::default().note(lines, sources, ctx);
 }
 
-fn note(lines: &[Line], sources: &Sources, ctx: &mut Context<'_>, seen: &mut HashSet<&str>) {
-    for line in lines {
+/// What [`note_effects`] does, for lines that come in parts.
+#[derive(Debug, Default)]
+pub struct Effects {
+    seen: HashSet<&'static str>,
+}
+
+impl Effects {
+    /// Goes through `lines` and their blocks.
+    pub fn note(&mut self, lines: &[Line], sources: &Sources, ctx: &mut Context<'_>) {
+        for line in lines {
+            self.note_line(line, sources, ctx);
+            self.note(line.lines(), sources, ctx);
+        }
+    }
+
+    fn note_line(&mut self, line: &Line, sources: &Sources, ctx: &mut Context<'_>) {
         let name = line.keyword.name;
         match line.keyword.effect {
             Effect::Full => {}
             Effect::NotYet => {
-                if seen.insert(name) {
+                if self.seen.insert(name) {
                     let place = sources.place(line.span);
                     ctx.log(None, format!("keyword `{name}` has no effect yet ({place})"));
                 }
@@ -31,7 +45,6 @@ fn note(lines: &[Line], sources: &Sources, ctx: &mut Context<'_>, seen: &mut Has
                 }
             }
         }
-        note(line.lines(), sources, ctx, seen);
     }
 }
 

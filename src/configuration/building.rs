@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use config::{Class, Context, Diagnostic, Line, Loaded, Mode, Progress, Sources};
+use config::{Class, Context, Diagnostic, Effects, Line, Loaded, Mode, Progress, Sources};
 use vrrp::config::Builder;
 
 use super::{Configuration, Parts, Read, Unusable};
@@ -42,6 +42,7 @@ pub struct Building {
     check: Option<check::Draft>,
     bfd: Option<bfd::Draft>,
     present: Parts,
+    effects: Effects,
     diagnostics: Vec<Diagnostic>,
     sources: Sources,
 }
@@ -58,7 +59,6 @@ impl Building {
         }
         let mut ctx = Context { diagnostics: &mut diagnostics, mode: plan.mode };
         let (mut globals, notify) = globals::read(&lines, &mut ctx);
-        config::note_effects(&lines, &sources, &mut ctx);
         if plan.namespace.is_some() {
             globals.net_namespace.clone_from(&plan.namespace);
         }
@@ -88,6 +88,7 @@ impl Building {
             check: judged.check.then(check::Draft::new),
             bfd: judged.bfd.then(bfd::Draft::new),
             present: Parts::default(),
+            effects: Effects::default(),
             diagnostics,
             sources,
         })
@@ -97,6 +98,7 @@ impl Building {
     pub fn step(&mut self) -> Progress {
         let Some(line) = self.lines.next() else { return Progress::Done };
         let ctx = &mut Context { diagnostics: &mut self.diagnostics, mode: self.mode };
+        self.effects.note(std::slice::from_ref(&line), &self.sources, ctx);
         if let Some(check) = &mut self.check {
             check.apply(&line, ctx);
         }

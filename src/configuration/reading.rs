@@ -1,17 +1,14 @@
 //! Reading in slices, so that the reload of a large file delays no advert: first the lines of the
 //! text, then what each top-level line means.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use config::{Mode, Progress, Reader, Source};
 
-use super::Read;
 use super::building::{Building, Plan};
+use super::{Read, main_file};
 use crate::cli::Options;
 use crate::globals;
-
-/// The main file when none is named.
-const DEFAULT_FILE: &str = "/etc/keepalived/keepalived.conf";
 
 /// Lines of text in one step.
 const LINES: usize = 64;
@@ -38,8 +35,8 @@ pub enum Step {
 impl Reading {
     /// Finds the main file; reads nothing yet.
     pub fn open(options: &Options, directory: &Path, mode: Mode) -> Reading {
-        let file = options.config_file.clone().unwrap_or_else(|| DEFAULT_FILE.into());
-        let mut reader = config::Options::new(Source::FromFile(PathBuf::from(file)), globals::ROOT);
+        let source = Source::FromFile(main_file(options).to_path_buf());
+        let mut reader = config::Options::new(source, globals::ROOT);
         reader.directory = directory.to_path_buf();
         reader.mode = mode;
         reader.include_checks_all = options.all_config;
