@@ -182,12 +182,12 @@ impl Tree {
     }
 
     fn close_brace(&mut self, offset: usize, at: &mut At<'_>) {
-        self.open_without_brace(offset, at);
         let extra = self.depth == 0;
         self.depth = self.depth.saturating_sub(1);
         if extra {
             at.report(Class::UnexpectedClose, offset, "Extra '}' found");
         }
+        self.open_without_brace(offset, at);
         if let Some(Open { body: OpenBody::Skipped(depth), .. }) = self.open.last_mut()
             && *depth > 0
         {

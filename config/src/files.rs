@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, Read};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 
 /// Largest file read; a configuration of a hundred thousand servers has a tenth of that.
@@ -80,7 +80,12 @@ impl Files for Disk {
     }
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        let file = fs::File::open(path)?;
+        // Whatever took the file's place since it was looked at must not block the daemon.
+        let flags = nix::libc::O_NONBLOCK;
+        let file = fs::OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+        }
         let mut content = Vec::new();
         file.take(MOST_BYTES + 1).read_to_end(&mut content)?;
         if content.len() as u64 > MOST_BYTES {

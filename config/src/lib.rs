@@ -1,4 +1,15 @@
 //! The language of keepalived.conf: text to a tree of blocks with spans, and diagnostics.
+//!
+//! A crate that acts on keywords declares them in [`Table`]s. [`Reader`] reads files against the
+//! tables of all crates, at once ([`read`]) or in slices between adverts ([`Reader::step`]), and
+//! yields [`Loaded`]: lines, sources, diagnostics, and whether the configuration must not be used.
+//! Each crate then applies its tables to the lines; handlers read arguments through the typed
+//! readers of [`Line`] and of [`number`] and [`address`], which report what is wrong to a
+//! [`Context`]. [`render`] turns diagnostics into text, [`exit_status`] into the status of a
+//! configuration test.
+//!
+//! Nothing in a file makes the reader panic, and whatever a file can make grow (includes, generated
+//! lines, substitutions, diagnostics) has a limit.
 pub mod address;
 mod arguments;
 mod command;

@@ -161,7 +161,7 @@ enum Origin {
 }
 
 struct FileFrame {
-    bytes: Arc<[u8]>,
+    bytes: Arc<Vec<u8>>,
     at: usize,
     line: u32,
     column: usize,
@@ -382,7 +382,7 @@ impl Reader {
     }
 
     fn push_file(&mut self, name: String, bytes: Vec<u8>, path: PathBuf) {
-        let bytes: Arc<[u8]> = bytes.into();
+        let bytes: Arc<Vec<u8>> = bytes.into();
         let file = self.sources.add(name, Arc::clone(&bytes));
         let directory = path.parent().unwrap_or(Path::new(""));
         let directory: Rc<Path> = self.files.resolve(directory).into();

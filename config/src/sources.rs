@@ -10,7 +10,7 @@ use crate::{Span, text};
 pub struct SourceFile {
     /// Its name as the pattern that found it yields it.
     pub name: String,
-    bytes: Arc<[u8]>,
+    bytes: Arc<Vec<u8>>,
     /// Offset of each line, made when first asked for.
     starts: OnceLock<Vec<usize>>,
 }
@@ -55,7 +55,7 @@ impl EndOfLine for [u8] {
 }
 
 impl Sources {
-    pub(crate) fn add(&mut self, name: String, bytes: Arc<[u8]>) -> u32 {
+    pub(crate) fn add(&mut self, name: String, bytes: Arc<Vec<u8>>) -> u32 {
         self.files.push(SourceFile { name, bytes, starts: OnceLock::new() });
         u32::try_from(self.files.len() - 1).unwrap_or(u32::MAX)
     }
