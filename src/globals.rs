@@ -10,8 +10,9 @@ mod umask;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use config::{Context, Grammar, Line};
+use config::{Class, Context, Grammar, Line};
 use notify::Script;
+use notify::security::{self, Verdict};
 
 use rows::TOP;
 
@@ -162,11 +163,34 @@ impl Draft {
                 *place = limit;
             }
         }
+        let secure = self.notify.scripts.security;
+        admit(&mut globals.startup_script, "startup_script", secure, ctx);
+        admit(&mut globals.shutdown_script, "shutdown_script", secure, ctx);
+        if !secure && (globals.startup_script.is_some() || globals.shutdown_script.is_some()) {
+            let message = "SECURITY VIOLATION - start/shutdown scripts are being executed but \
+                           script_security not enabled.";
+            ctx.report_general(Class::Security, message);
+        }
         if self.default_reload_file {
             globals.reload_file = Some(default_reload_file(globals));
         }
         self.notify.finish(ctx);
         (self.globals, self.notify)
+    }
+}
+
+/// Takes away a script that must not run.
+fn admit(
+    place: &mut Option<(Script, Duration)>,
+    keyword: &str,
+    secure: bool,
+    ctx: &mut Context<'_>,
+) {
+    let Some((script, _)) = place else { return };
+    let verdict = security::check(script);
+    if !verdict.is_runnable() || (secure && verdict != Verdict::Ok) {
+        ctx.log(None, format!("{keyword} {} {verdict} - ignoring", script.text));
+        *place = None;
     }
 }
 

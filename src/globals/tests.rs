@@ -40,10 +40,10 @@ fn a_script_takes_the_script_user_above_it() {
     let (globals, _) = load(
         "
         global_defs {
-            startup_script /bin/before
+            startup_script /bin/true
             script_user nobody
-            shutdown_script /bin/after
-            shutdown_script /bin/again
+            shutdown_script /bin/false
+            shutdown_script /bin/true
         }
     ",
     );
@@ -51,7 +51,7 @@ fn a_script_takes_the_script_user_above_it() {
     let nobody = nix::unistd::User::from_name("nobody").unwrap().unwrap().uid.as_raw();
     assert_eq!(uid(&globals.startup_script), Some(nix::unistd::getuid().as_raw()));
     assert_eq!(uid(&globals.shutdown_script), Some(nobody));
-    assert_eq!(globals.shutdown_script.map(|(s, _)| s.text), Some("/bin/after".into()));
+    assert_eq!(globals.shutdown_script.map(|(s, _)| s.text), Some("/bin/false".into()));
 }
 
 #[test]

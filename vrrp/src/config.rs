@@ -22,6 +22,7 @@ mod resolve;
 mod root;
 mod route;
 mod rule;
+mod scripts;
 mod track;
 mod trackers;
 

@@ -86,7 +86,6 @@ pub struct Builder {
     pub(super) rules_without_preference: [u32; 2],
     /// What concerns the configuration as a whole.
     pub(super) contains_vrrp: bool,
-    pub(super) scripts_configured: bool,
     pub(super) missing_interface: bool,
     pub(super) refused: Vec<String>,
     said: HashSet<&'static str>,
@@ -126,7 +125,6 @@ impl Builder {
             debounce: Vec::new(),
             rules_without_preference: [0; 2],
             contains_vrrp: false,
-            scripts_configured: false,
             missing_interface: false,
             refused: Vec::new(),
             said: HashSet::new(),

@@ -9,6 +9,7 @@ use config::{Class, Context, Mode};
 use super::builder::{Builder, Refused};
 use super::draft::{GroupDraft, Trackers};
 use super::resolve::resolve;
+use super::scripts;
 use super::{Family, GroupSettings, InstanceSettings, Settings, Track, TrackGroup};
 
 /// The last step of a [`Builder`].
@@ -25,7 +26,8 @@ pub(super) fn finish(mut b: Builder, ctx: &mut Context<'_>) -> Result<Settings, 
     let groups = groups(&mut b, &instances, &written, ctx);
     priority_changes(&b, &mut instances, &written, &groups);
     trackers(&mut instances, &groups, ctx);
-    let groups = groups.into_iter().map(|(settings, _)| settings).collect();
+    let mut groups: Vec<GroupSettings> = groups.into_iter().map(|(group, _)| group).collect();
+    scripts::admit(&mut instances, &mut groups, &mut b.scripts, &b.notify, ctx);
     debounce(&mut b, &instances, ctx);
     unused(&mut b, ctx);
     let track_groups = track_groups(&mut b, ctx);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use config::{Class, Context, Line, address, number};
 
 use super::builder::Builder;
-use super::{Globals, InstanceDefaults, RxBufs, Version};
+use super::{Globals, InstanceDefaults, RxBufs};
 
 /// The values while they are read.
 pub(super) struct GlobalsDraft {

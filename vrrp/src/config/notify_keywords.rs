@@ -1,7 +1,7 @@
 //! `notify*` of instances and groups.
 
 use config::{Class, Command, Context, Line};
-use notify::Script;
+use notify::{IdentityError, Script};
 
 use super::builder::Builder;
 use super::draft::script_place;
@@ -57,14 +57,16 @@ fn resolve(
         return None;
     }
     match b.notify.scripts.script(command) {
-        Ok(script) => {
-            b.scripts_configured = true;
-            Some(script)
-        }
+        Ok(script) => Some(script),
         Err(error) => {
             let message =
                 format!("Invalid user/group for notify script {text} - ignoring: {error}");
-            ctx.log(Some(line.span), message);
+            // Without a user to run as under script security nothing is said to be safe.
+            if error == IdentityError::NoScriptUser {
+                ctx.report(Class::General, line.span, message);
+            } else {
+                ctx.log(Some(line.span), message);
+            }
             None
         }
     }

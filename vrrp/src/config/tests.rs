@@ -11,6 +11,7 @@ use config::{
 use super::{Builder, Host, InterfaceFacts, ROOT, Refused, Settings};
 
 mod defects;
+mod scripts;
 mod settings;
 
 /// `global_defs` of the crate below, which the daemon puts together with ours.

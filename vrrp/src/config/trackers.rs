@@ -275,7 +275,6 @@ pub(super) fn add_script(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
             return;
         }
     };
-    b.scripts_configured = true;
     let interval = Duration::from_millis(draft.interval.unwrap_or(1000));
     let settings = ScriptSettings {
         name: draft.name.clone(),

@@ -37,3 +37,189 @@ fn defaults_are_filled_in() {
     assert_eq!(second.broadcast, Some([10, 0, 0, 255].into()));
     assert_eq!(second.label.as_deref(), Some("eth1:v"));
 }
+
+fn instance(inside: &str) -> super::super::InstanceSettings {
+    let text = format!("vrrp_instance A {{\ninterface eth0\nvirtual_router_id 5\n{inside}\n}}\n");
+    let mut settings = test(&text).settings();
+    settings.instances.remove(0)
+}
+
+const VIP: &str = "virtual_ipaddress {\n10.0.0.1\n}\n";
+
+#[test]
+fn global_defs_hold_wherever_they_stand() {
+    let globals = "global_defs {\nvrrp_garp_master_repeat 2\nvrrp_version 3\nvrrp_strict\n}\n";
+    for text in [format!("{globals}{SAMPLE}"), format!("{SAMPLE}{globals}")] {
+        let settings = test(&text).settings();
+        let instance = &settings.instances[0];
+        assert_eq!(instance.garp.repeat, 2);
+        assert_eq!(instance.version, Version::V3);
+        assert!(instance.strict && !instance.accept);
+    }
+}
+
+#[test]
+fn min_garp_touches_only_defaults() {
+    let text = format!(
+        "global_defs {{\nvrrp_garp_master_delay 7\nvrrp_min_garp\nvrrp_garp_master_repeat 3\n}}\n\
+         {SAMPLE}"
+    );
+    let garp = test(&text).settings().instances[0].garp;
+    assert_eq!(garp.delay, Duration::from_secs(7));
+    assert_eq!(garp.repeat, 3);
+    assert_eq!((garp.refresh, garp.refresh_repeat), (Duration::ZERO, 0));
+}
+
+#[test]
+fn roles_follow_state_and_priority() {
+    for (inside, priority, master) in [
+        ("", 100, false),
+        ("state MASTER", 255, true),
+        ("state MASTER\npriority 90", 90, true),
+        ("priority 255", 255, true),
+        ("priority 255\nstate BACKUP", 255, false),
+        ("state BACKUP", 100, false),
+        ("priority 300", 100, false),
+    ] {
+        let instance = instance(&format!("{inside}\n{VIP}"));
+        assert_eq!((instance.priority, instance.wants_master), (priority, master), "{inside}");
+    }
+}
+
+#[test]
+fn intervals_fit_the_version() {
+    for (inside, micros) in [
+        ("advert_int 0.3", 1_000_000),
+        ("advert_int 2.5", 3_000_000),
+        ("advert_int 255", 255_000_000),
+        ("version 3\nadvert_int 0.25", 250_000),
+        ("version 3\nadvert_int 1.005", 1_010_000),
+        ("version 3\nadvert_int 100", 40_950_000),
+    ] {
+        let instance = instance(&format!("{inside}\n{VIP}"));
+        assert_eq!(instance.advert_interval, Duration::from_micros(micros), "{inside}");
+    }
+}
+
+#[test]
+fn the_family_shows_in_the_first_address() {
+    let instance = instance("virtual_ipaddress {\nfe80::5\n2001:db8::1/64\n}");
+    assert_eq!((instance.version, instance.family), (Version::V3, Family::V6));
+    assert_eq!(instance.group_address, "ff02::12".parse::<IpAddr>().unwrap());
+    let [first, second] = instance.addresses.as_slice() else { panic!("two addresses") };
+    assert_eq!((first.prefix, first.preferred_lft, first.dad), (128, Some(0), false));
+    assert_eq!((second.prefix, second.preferred_lft), (64, None));
+}
+
+#[test]
+fn recommendations_are_followed() {
+    assert!(!instance(&format!("{VIP}skip_check_adv_addr false")).skip_check_adv_addr);
+    assert!(
+        !instance(&format!("{VIP}priority 255\nowner_ignore_adverts false")).owner_ignore_adverts
+    );
+    assert_eq!(instance(&format!("{VIP}unicast_ttl 3")).unicast_ttl, None);
+    assert!(instance(&format!("{VIP}mcast_src_ip 10.0.0.9\ntrack_src_ip")).track_source);
+    assert!(!instance(&format!("{VIP}track_src_ip")).track_source);
+}
+
+#[test]
+fn excess_addresses_are_excluded_ones() {
+    let addresses: String =
+        (0..300).map(|i| format!("10.1.{}.{}\n", i / 200, i % 200 + 1)).collect();
+    let instance = instance(&format!("virtual_ipaddress {{\n{addresses}}}\n"));
+    assert_eq!((instance.addresses.len(), instance.excluded.len()), (255, 45));
+}
+
+#[test]
+fn a_permanent_fault_keeps_the_instance() {
+    let instance = instance(&format!("{VIP}unicast_fault_no_peer"));
+    assert!(instance.config_fault.is_some_and(|text| text.contains("without any peers")));
+}
+
+#[test]
+fn a_sync_group_takes_weights_from_its_members() {
+    let text = "global_defs {\nenable_script_security\nscript_user root\n}\n\
+        vrrp_script s {\nscript /bin/true\nweight 5\n}\n\
+        vrrp_script t {\nscript /bin/true\n}\n\
+        vrrp_instance A {\ninterface eth0\nvirtual_router_id 5\nvirtual_ipaddress { 10.0.0.1 }\n\
+        track_script {\ns\nt\n}\ntrack_interface {\neth1 weight 4\n}\n}\n\
+        vrrp_instance B {\ninterface eth0\nvirtual_router_id 6\nvirtual_ipaddress { 10.0.0.2 }\n\
+        notify_priority_changes off\n}\n\
+        vrrp_sync_group g {\ngroup {\nB A\n}\nnotify_priority_changes\n";
+    let outcome = test(&format!("{text}}}\n"));
+    assert!(outcome.said("(A) ignoring tracked script s with weights due to SYNC group"));
+    let settings = outcome.settings();
+    assert_eq!(settings.groups[0].members, [1, 0]);
+    let [a, b] = settings.instances.as_slice() else { panic!("two instances") };
+    assert!(a.notify.priority_changes && !b.notify.priority_changes);
+    assert_eq!(a.track_scripts.iter().map(|t| t.name.as_str()).collect::<Vec<_>>(), ["t"]);
+    assert_eq!(a.track_interfaces[0].weight, 0);
+
+    let outcome = test(&format!("{text}sync_group_tracking_weight\n}}\n"));
+    let settings = outcome.settings();
+    assert_eq!(settings.instances[0].track_scripts.len(), 2);
+    assert_eq!(settings.instances[0].track_interfaces[0].weight, 4);
+}
+
+#[test]
+fn a_tracker_of_both_group_and_member_is_the_groups() {
+    let outcome = test(
+        "global_defs {\nenable_script_security\nscript_user root\n}\n\
+        vrrp_script s {\nscript /bin/true\n}\n\
+        vrrp_instance A {\ninterface eth0\nvirtual_router_id 5\nvirtual_ipaddress { 10.0.0.1 }\n\
+        track_script {\ns\n}\n}\n\
+        vrrp_sync_group g {\ngroup {\nA\n}\ntrack_script {\ns\n}\n}\n",
+    );
+    assert!(outcome.said("(A) track_script s is configured on VRRP instance and sync group."));
+    let settings = outcome.settings();
+    assert!(settings.instances[0].track_scripts.is_empty());
+    assert_eq!(settings.groups[0].track_scripts.len(), 1);
+}
+
+#[test]
+fn unicast_instances_may_share_a_vrid_with_other_peers() {
+    let instance = |name: &str, source: &str, peer: &str| {
+        format!(
+            "vrrp_instance {name} {{\ninterface eth0\nvirtual_router_id 5\n{source}\n\
+             unicast_peer {{\n{peer}\n}}\nvirtual_ipaddress {{ 10.0.0.1 }}\n}}\n"
+        )
+    };
+    let source = "unicast_src_ip 10.0.0.9";
+    for (second_source, peer, refused) in [
+        (source, "10.0.0.7", true),
+        (source, "10.0.0.8", false),
+        ("unicast_src_ip 10.0.0.10", "10.0.0.7", false),
+    ] {
+        let text = instance("A", source, "10.0.0.7") + &instance("B", second_source, peer);
+        assert_eq!(test(&text).result.is_err(), refused, "{second_source} {peer}");
+    }
+}
+
+#[test]
+fn the_longer_startup_delay_counts() {
+    let text = "global_defs {\nvrrp_startup_delay 3.5\nvrrp_delay_after_boot 15\n}\n";
+    // The test host is up for ten seconds.
+    assert_eq!(test(text).settings().globals.startup_delay, Duration::from_secs(5));
+    assert!(!test(text).settings().configured);
+}
+
+#[test]
+fn thousands_of_instances_are_read() {
+    let mut text = String::new();
+    for i in 0..4000 {
+        let interface = if i < 2000 { "eth0" } else { "eth1" };
+        let (vrid, group) = (i % 200 + 1, i % 2000 / 200 + 20);
+        text += &format!(
+            "vrrp_instance I{i} {{\ninterface {interface}\nvirtual_router_id {vrid}\n\
+             mcast_dst_ip 224.0.0.{group}\nvirtual_ipaddress {{\n"
+        );
+        for n in 0..4 {
+            text += &format!("10.{}.{}.{}/32\n", i / 250, i % 250, n + 1);
+        }
+        text += "}\n}\n";
+    }
+    let settings = test(&text).settings();
+    assert_eq!(settings.instances.len(), 4000);
+    let addresses: usize = settings.instances.iter().map(|i| i.addresses.len()).sum();
+    assert_eq!(addresses, 16_000);
+}
