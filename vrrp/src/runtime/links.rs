@@ -201,6 +201,10 @@ impl Vrrp {
         let inst = &self.router.instances()[i];
         let s = std::rc::Rc::clone(&inst.settings);
         if s.source.is_some() {
+            // It never changes, so nothing else would prebuild the advert.
+            if !self.ports[i].is_built() {
+                self.ports[i].rebuild(&self.router.instances()[i], self.router.globals());
+            }
             self.check_source(now, i);
             return false;
         }

@@ -55,6 +55,11 @@ impl Port {
         });
     }
 
+    /// Whether there is a prebuilt advert.
+    pub fn is_built(&self) -> bool {
+        self.template.is_some()
+    }
+
     /// The socket pair it shares with others of the same key.
     pub fn key(&self, instance: &Instance) -> Option<SocketKey> {
         let s = &*instance.settings;
