@@ -147,7 +147,7 @@ pub fn main_file(options: &Options) -> &Path {
 
 /// Reads at once.
 pub fn read(options: &Options, directory: &Path, mode: Mode) -> Read {
-    let mut reading = Reading::open(options, directory, mode);
+    let mut reading = Reading::open(options, directory, mode, None);
     loop {
         match reading.step() {
             Step::More(rest) => reading = rest,

@@ -1,4 +1,4 @@
-//! What a configuration needs to know of this machine, asked of the kernel once for each reading.
+//! What a configuration needs to know of this machine, gathered once for each reading.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -13,6 +13,12 @@ pub struct Kernel {
 }
 
 impl Kernel {
+    /// From what is known already. Asking takes a lock that whoever makes or removes interfaces may
+    /// hold for long, so a daemon that watches them does not ask.
+    pub fn new(links: impl IntoIterator<Item = Link>) -> Kernel {
+        Kernel { links: links.into_iter().map(|link| (link.name.clone(), link)).collect() }
+    }
+
     /// Asks the kernel. A daemon that may not ask sees no interface.
     pub fn ask() -> Kernel {
         let links = Channel::open().and_then(|mut channel| channel.dump_links());
@@ -20,7 +26,7 @@ impl Kernel {
             log::error!("Unable to list network interfaces: {e}");
             Vec::new()
         });
-        Kernel { links: links.into_iter().map(|link| (link.name.clone(), link)).collect() }
+        Kernel::new(links)
     }
 }
 

@@ -17,6 +17,7 @@ use scheduler::{Class, Ready, Scheduler};
 
 use crate::configuration::{Configuration, Read, Reading, Step, Unusable, main_file};
 use crate::daemon::{self, Daemon, Phase};
+use crate::host::Kernel;
 pub use schedule::Schedule;
 
 /// Time after which a slice ends, whatever is left.
@@ -53,7 +54,9 @@ fn begin(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
     daemon.systemd.reloading();
     daemon.reload.handshake = daemon.configuration.globals.reload_file.clone().and_then(create);
     log::info!("Configuration file {}", main_file(&daemon.options).display());
-    let reading = Reading::open(&daemon.options, &daemon.directory, Mode::Reload);
+    let known =
+        daemon.vrrp.as_ref().map(|vrrp| Kernel::new(vrrp.view().links().into_iter().cloned()));
+    let reading = Reading::open(&daemon.options, &daemon.directory, Mode::Reload, known);
     daemon.reload.reading = Some(reading);
     scheduler.add_event(Class::Background, 0, slice);
 }

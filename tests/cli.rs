@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
@@ -248,6 +249,34 @@ fn the_launcher_has_written_the_pid_file_when_it_exits() {
     assert!(text(&cmdline).contains(conf.to_str().unwrap()));
     kill(Pid::from_raw(pid), Signal::SIGTERM).unwrap();
     wait_for("the end", || (!pid_file.exists()).then_some(()));
+}
+
+#[test]
+fn detail_in_a_terminal_stays_in_front_and_logs_there() {
+    let dir = Dir::new("terminal");
+    let conf = dir.file("k.conf", "");
+    let terminal = nix::pty::openpty(None, None).unwrap();
+    let mut command = Command::new(BINARY);
+    command.args(["-D", "-G", "-P", "-f"]).arg(conf).arg("-p").arg(dir.path("p"));
+    command.stdin(terminal.slave.try_clone().unwrap()).stdout(Stdio::null());
+    let mut daemon = Running(command.stderr(terminal.slave).spawn().unwrap());
+    drop(command);
+    let mut shown = String::new();
+    let mut master = fs::File::from(terminal.master);
+    let mut read = |until: &str| {
+        while !shown.contains(until) {
+            let mut bytes = [0; 4096];
+            let len = master.read(&mut bytes).unwrap();
+            shown.push_str(&text(&bytes[..len]));
+        }
+        shown.clone()
+    };
+    let seen = read("no configuration to run");
+    assert!(seen.contains("\x1b[36mKeepalived\x1b[0m"), "{seen}");
+    assert_eq!(pid_in(&dir.path("p")), i32::try_from(daemon.0.id()).ok(), "it did not fork");
+    daemon.signal(Signal::SIGINT);
+    read("Stopped Keepalived v");
+    assert_eq!(daemon.0.wait().unwrap().code(), Some(0));
 }
 
 #[test]

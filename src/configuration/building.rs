@@ -19,6 +19,8 @@ pub struct Plan {
     pub subsystems: Subsystems,
     /// `-s`.
     pub namespace: Option<String>,
+    /// The machine, as far as it is known already.
+    pub host: Option<Kernel>,
 }
 
 impl Plan {
@@ -49,7 +51,7 @@ pub struct Building {
 
 impl Building {
     /// Starts with what `global_defs` and the single lines say.
-    pub fn new(loaded: Loaded, plan: &Plan) -> Result<Building, Box<Read>> {
+    pub fn new(loaded: Loaded, plan: &mut Plan) -> Result<Building, Box<Read>> {
         let Loaded { lines, sources, mut diagnostics, fatal } = loaded;
         let failed = |unusable, diagnostics, sources| {
             Err(Box::new(Read { outcome: Err(unusable), diagnostics, sources }))
@@ -72,7 +74,9 @@ impl Building {
             return failed(Unusable::Namespace, diagnostics, sources);
         }
         let judged = plan.judged();
-        let mut vrrp = judged.vrrp.then(|| Builder::new(Rc::new(Kernel::ask()), notify.clone()));
+        let mut vrrp = judged.vrrp.then(|| {
+            Builder::new(Rc::new(plan.host.take().unwrap_or_else(Kernel::ask)), notify.clone())
+        });
         if let Some(vrrp) = &mut vrrp {
             // Defaults do not depend on where they stand.
             for line in lines.iter().filter(|line| line.name() == "global_defs") {
