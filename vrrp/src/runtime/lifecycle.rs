@@ -15,7 +15,7 @@ use super::links::Debounce;
 use super::port::Port;
 use super::{Dropped, HasVrrp, Vrrp, checks, files, finish, on_kernel, tell, watch_socket};
 use crate::action::Action;
-use crate::config::{AddressSettings, RxBufs, Settings};
+use crate::config::{AddressSettings, InstanceSettings, RxBufs, Settings};
 use crate::io::{ReceiveBatch, SendBatch, SocketKey, SocketPair};
 use crate::router::{Router, Status, TrackerKind};
 use crate::state::{Faults, State};
@@ -411,8 +411,9 @@ impl Vrrp {
         for address in &self.statics {
             self.holdings.want(address);
         }
-        for from in self.map.clone().into_iter().flatten() {
-            if let Some(old) = &held[from] {
+        for (i, from) in self.map.clone().into_iter().enumerate() {
+            if let Some(old) = from.and_then(|f| held[f].as_ref()) {
+                tell_removed(old, &self.router.instances()[i].settings);
                 self.holdings.release(old);
             }
         }
@@ -422,6 +423,20 @@ impl Vrrp {
         self.learn(now);
         self.build_checks();
         self.watch_files(now);
+    }
+}
+
+/// Logs each address that a reload takes from a master.
+fn tell_removed(old: &InstanceSettings, new: &InstanceSettings) {
+    let listed = |a: &AddressSettings| {
+        new.addresses.iter().chain(&new.excluded).any(|n| {
+            (n.ip, n.prefix, &n.interface, n.scope, &n.label)
+                == (a.ip, a.prefix, &a.interface, a.scope, &a.label)
+        })
+    };
+    for a in old.addresses.iter().chain(&old.excluded).filter(|a| !listed(a)) {
+        let (ip, prefix, interface) = (a.ip, a.prefix, &a.interface);
+        log::info!("({}) ip address {ip}/{prefix} dev {interface}, no longer exist", new.name);
     }
 }
 
