@@ -108,7 +108,8 @@ pub static GLOBALS: Table<Settings> = Table::new(&[
             Args::Bool,
             "run scripts by the configured path, not by the resolved one",
         )
-        .or("false"),
+        .or("false")
+        .not_yet(),
         |n, l, c| n.use_symlink_paths = l.boolean(c).unwrap_or(n.use_symlink_paths),
     ),
     N::new(

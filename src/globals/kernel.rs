@@ -20,7 +20,8 @@ pub static KERNEL: Table<Draft> = Table::new(&[
             Args::lenient(-1, 99),
             "realtime priority that lateness may raise the process to",
         )
-        .or("0"),
+        .or("0")
+        .not_yet(),
         set_max_auto_priority,
     ),
     D::new(
@@ -31,7 +32,8 @@ pub static KERNEL: Table<Draft> = Table::new(&[
         )
         .expected()
         .or("1000000")
-        .unit("µs"),
+        .unit("µs")
+        .not_yet(),
         |d, l, c| set(micros(l, c), &mut d.globals.scheduling.min_auto_priority_delay),
     ),
     D::new(Keyword::new("vrrp_priority", NICE, "nice value").expected().or("0"), |d, l, c| {

@@ -87,7 +87,7 @@ pub static TOP: Table<Draft> = Table::new(&[
 /// `global_defs` of the daemon as a whole: names, scripts, files, scheduling.
 pub static GLOBAL_DEFS: Table<Draft> = Table::new(&[
     D::new(
-        Keyword::new("process_names", Args::Flag, "name the process after what it does"),
+        Keyword::new("process_names", Args::Flag, "name the process after what it does").not_yet(),
         |d, _, _| d.globals.process_names = true,
     ),
     D::new(
@@ -97,7 +97,9 @@ pub static GLOBAL_DEFS: Table<Draft> = Table::new(&[
         |d, l, c| set(process_name(l, c).map(Some), &mut d.globals.process_name),
     ),
     D::new(
-        Keyword::new("vrrp_process_name", PROCESS_NAME, "name of the VRRP process").required(),
+        Keyword::new("vrrp_process_name", PROCESS_NAME, "name of the VRRP process")
+            .required()
+            .not_yet(),
         |d, l, c| set(process_name(l, c).map(Some), &mut d.globals.vrrp_process_name),
     ),
     D::new(

@@ -229,6 +229,11 @@ impl Builder {
     /// Keeps what references to a BFD session need; its own crate checks and reports the rest.
     fn note_bfd(&mut self, line: &Line) {
         let Some(name) = line.first() else { return };
+        let has = |name: &str| line.lines().iter().any(|inner| inner.name() == name);
+        // A session that is for the checkers alone does not exist here.
+        if has("checker") && !has("vrrp") {
+            return;
+        }
         let (mut weight, mut reverse) = (0, false);
         for inner in line.lines().iter().filter(|inner| inner.name() == "weight") {
             let mut unheard = Vec::new();

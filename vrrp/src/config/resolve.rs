@@ -202,17 +202,17 @@ impl Resolver<'_, '_> {
 
     fn authentication(&mut self) {
         self.hmac();
-        if self.d.auth_type == AuthType::None && self.d.password.is_none() {
+        if self.d.auth_type == AuthType::None {
+            // A password without a type says nothing.
+            self.d.password = None;
             return;
         }
-        if self.d.auth_type != AuthType::None && self.d.hmac.is_some() {
+        if self.d.hmac.is_some() {
             self.complain("auth_hmac cannot be combined with authentication, dropping legacy auth");
         } else if self.strict {
             self.complain("Strict mode does not support authentication. Ignoring.");
         } else if self.version == Version::V3 {
             self.complain("VRRP version 3 does not support authentication. Ignoring.");
-        } else if self.d.auth_type == AuthType::None {
-            // A password without a type says nothing.
         } else if self.d.password.is_none() {
             self.complain("Authentication specified but no password given. Ignoring");
         } else if self.d.auth_type == AuthType::Pass {

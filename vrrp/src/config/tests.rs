@@ -11,6 +11,7 @@ use config::{
 use super::{Builder, Host, InterfaceFacts, ROOT, Refused, Settings};
 
 mod defects;
+mod robust;
 mod scripts;
 mod settings;
 
