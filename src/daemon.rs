@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use nix::sys::resource::{UsageWho, getrusage};
 use notify::{HasNotify, Notifier};
-use scheduler::{Class, Ready, Scheduler};
+use scheduler::{Class, Ready, Scheduler, Time};
+use vrrp::dump::Clock;
 use vrrp::runtime::{self, HasVrrp, Vrrp};
 
 use crate::cli::{Options, VERSION_LINE};
@@ -52,6 +53,8 @@ pub struct Daemon {
     pub schedule: Option<Schedule>,
     /// VRRP, once it was started.
     pub vrrp: Option<Vrrp>,
+    /// How VRRP's moments are told to people.
+    pub clock: Clock,
     /// What the process will exit with.
     pub status: i32,
     /// Notify scripts and FIFOs.
@@ -99,24 +102,45 @@ impl Daemon {
         dump::global::section(&self.configuration, false)
     }
 
-    /// SIGUSR1.
-    pub fn dump_state(&self) {
-        log::info!("Printing parent data for process({}) on signal", std::process::id());
+    /// SIGUSR1; `now` is the scheduler's clock, as for the other dumps.
+    pub fn dump_state(&mut self, now: Time) {
+        let process = std::process::id();
+        log::info!("Printing parent data for process({process}) on signal");
         let settings = &self.configuration.globals;
+        let template = settings.state_dump_file.as_deref();
         let instance = self.configuration.data_instance();
-        let name = names::state(names::Part::Main, settings.state_dump_file.as_deref(), &instance);
-        write(&name, &self.state());
+        write(&names::state(names::Part::Main, template, &instance), &self.state());
+        if let Some(vrrp) = &self.vrrp {
+            log::info!(target: "vrrp", "Printing VRRP data for process({process}) on signal");
+            self.clock.follow(now);
+            let mut text = dump::global::section(&self.configuration, true);
+            text.push_str(&vrrp::dump::state(vrrp, &self.clock));
+            write(&names::state(names::Part::Vrrp, template, &instance), &text);
+        }
     }
 
     /// SIGUSR2, and `STATS_CLEAR` with `clear`.
     pub fn dump_stats(&mut self, clear: bool) {
-        let what = if clear { "clear the statistics" } else { "write the statistics" };
-        log::debug!("Asked to {what}: VRRP does not run");
+        let Some(vrrp) = &mut self.vrrp else { return };
+        let (what, process) = (if clear { "Clearing" } else { "Printing" }, std::process::id());
+        log::info!(target: "vrrp", "{what} VRRP stats for process({process}) on signal");
+        let name = names::stats(self.configuration.globals.stats_dump_file.as_deref());
+        write(&name, &vrrp::dump::stats(vrrp));
+        if clear {
+            vrrp::dump::clear_stats(vrrp);
+        }
     }
 
-    /// `JSON`.
-    pub fn dump_json(&self) {
-        log::debug!("Asked to write JSON: VRRP does not run");
+    /// `JSON`. No line of its own at the usual level: some ask every few seconds.
+    pub fn dump_json(&mut self, now: Time) {
+        let Some(vrrp) = &self.vrrp else { return };
+        let process = std::process::id();
+        log::debug!(target: "vrrp", "Printing VRRP as json for process({process}) on signal");
+        self.clock.follow(now);
+        let text = vrrp::dump::json(vrrp, &self.clock);
+        if !text.is_empty() {
+            write(&names::json(self.configuration.globals.json_dump_file.as_deref()), &text);
+        }
     }
 }
 

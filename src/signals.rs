@@ -85,10 +85,10 @@ fn came(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon, ready: Ready) {
     match request(number) {
         Some(Request::Reload) => reload::request(scheduler, daemon),
         Some(Request::Stop) => daemon::stop(scheduler, daemon),
-        Some(Request::State) => daemon.dump_state(),
+        Some(Request::State) => daemon.dump_state(scheduler.now()),
         Some(Request::Stats) => daemon.dump_stats(false),
         Some(Request::StatsClear) => daemon.dump_stats(true),
-        Some(Request::Json) => daemon.dump_json(),
+        Some(Request::Json) => daemon.dump_json(scheduler.now()),
         Some(Request::CpuLimit) => {
             log::warn!("The realtime CPU time limit (vrrp_rlimit_rttime) is near");
         }

@@ -207,6 +207,7 @@ impl Prepared {
             reload: Reload::default(),
             schedule: None,
             vrrp: None,
+            clock: vrrp::dump::Clock::read(scheduler.now()),
             status: 0,
             notifier: Notifier::new(),
             script: None,

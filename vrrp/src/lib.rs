@@ -4,6 +4,7 @@
 //! `packet` turns adverts into bytes and judges received ones.
 pub mod action;
 pub mod config;
+pub mod dump;
 pub mod instance;
 pub mod io;
 pub mod packet;

@@ -15,7 +15,7 @@
 //! - [`holdings`]: the virtual addresses held. [`announcer`]: who is told about them.
 //! - [`port`]: an instance's prebuilt advert and what it expects of others'.
 //! - [`checks`]: `vrrp_script`. [`files`]: `track_file`.
-//! - [`lifecycle`]: start, reload, stop.
+//! - [`lifecycle`]: start, reload, stop. [`snapshot`]: what the dumps print.
 
 mod announcer;
 mod checks;
@@ -26,6 +26,7 @@ mod kernel_view;
 mod lifecycle;
 mod links;
 mod port;
+mod snapshot;
 mod tell;
 
 use std::collections::{HashMap, HashSet};
@@ -39,13 +40,13 @@ use notify::HasNotify;
 use scheduler::{Class, Ready, Scheduler, ThreadId, Time};
 
 use crate::action::{Action, NotifyEvent, Subject};
-use crate::config::{AddressSettings, FileSettings, ScriptSettings};
+use crate::config::{AddressSettings, FileSettings, GarpGroup, ScriptSettings, TrackGroup};
 use crate::io::{ReceiveBatch, SendBatch, SocketKey, error_text};
 use crate::router::Router;
 use crate::state::Faults;
 
 use announcer::{Announcement, Announcer};
-use checks::Check;
+pub use checks::{Check, Counter, Progress};
 use dispatch::Endpoint;
 use files::Watch;
 use holdings::Holdings;
@@ -89,6 +90,8 @@ pub struct Vrrp {
     scripts: Vec<ScriptSettings>,
     files: Vec<FileSettings>,
     statics: Vec<AddressSettings>,
+    track_groups: Vec<TrackGroup>,
+    garp_groups: Vec<GarpGroup>,
     debounces: HashMap<String, Debounce>,
     view: KernelView,
     monitor: Monitor,
@@ -155,21 +158,6 @@ impl Vrrp {
     /// `static_ipaddress`.
     pub fn static_addresses(&self) -> &[AddressSettings] {
         &self.statics
-    }
-
-    /// Receive and send descriptor of an instance.
-    pub fn descriptors(&self, instance: usize) -> Option<(i32, i32)> {
-        use std::os::fd::AsRawFd;
-        let endpoint = self.endpoints.get(self.ports.get(instance)?.socket?)?.as_ref()?;
-        Some((endpoint.receive_fd(), endpoint.send_fd().as_raw_fd()))
-    }
-
-    /// Key, interface name and instances of each open socket pair.
-    pub fn sockets(&self) -> impl Iterator<Item = (SocketKey, Option<&str>, Vec<usize>)> {
-        self.endpoints
-            .iter()
-            .flatten()
-            .map(|e| (e.key, e.pair.interface(), e.instances().collect()))
     }
 
     fn complain(&mut self, now: Time) -> bool {

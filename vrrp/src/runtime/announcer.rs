@@ -101,6 +101,17 @@ impl Announcer {
         Some(self.lanes.len() - 1)
     }
 
+    /// When the next frame of an interface may leave; [`Time::ZERO`] if none ever waited.
+    pub fn next_of(&self, interface: &str, na: bool) -> Time {
+        let lane = self.by_interface.get(&(interface.to_owned(), na));
+        lane.map_or(Time::ZERO, |&lane| self.lanes[lane].next)
+    }
+
+    /// Interfaces that were asked whether they forward IPv6: when, and the answer.
+    pub fn forwarding(&self) -> impl Iterator<Item = (&str, (Time, bool))> {
+        self.forwarding.iter().map(|(name, &answer)| (name.as_str(), answer))
+    }
+
     /// A burst: `rounds` times over all addresses, in their order.
     pub fn announce(
         &mut self,

@@ -93,12 +93,14 @@ pub struct Check {
     pid: i32,
     tracker: Option<usize>,
     last: Option<Exit>,
+    /// The verdict is the previous configuration's; no run has finished since.
+    inherited: bool,
     /// Which generation of checks the timers and children belong to; a reload starts a new one.
     generation: u32,
 }
 
 impl Check {
-    pub(super) fn new(settings: ScriptSettings, tracker: Option<usize>, generation: u32) -> Self {
+    pub(crate) fn new(settings: ScriptSettings, tracker: Option<usize>, generation: u32) -> Self {
         Check {
             counter: Counter::new(settings.rise, settings.fall, settings.init_fail),
             settings,
@@ -106,7 +108,17 @@ impl Check {
             pid: 0,
             tracker,
             last: None,
+            inherited: false,
             generation,
+        }
+    }
+
+    /// Where the verdict comes from, in the words of the dump.
+    pub(crate) fn init_state(&self) -> &'static str {
+        match self.last {
+            _ if self.inherited => "INIT/RELOAD",
+            None => "INIT",
+            Some(_) => "unknown",
         }
     }
 
@@ -134,6 +146,7 @@ impl Check {
         self.counter.result = if up { rise + fall - 1 } else { 0 };
         self.counter.fresh = false;
         self.last = old.last;
+        self.inherited = true;
         let verdict = if up { "successful" } else { "unsuccessful" };
         log::debug!("VRRP_Script({}) considered {verdict} on reload", self.settings.name);
     }
@@ -247,6 +260,7 @@ fn on_child<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W, ready: Ready) {
 fn judge(now: Time, vrrp: &mut Vrrp, arg: u64, exit: Exit, timed_out: bool) {
     let Some(check) = find(vrrp, arg) else { return };
     let name = check.settings.name.clone();
+    check.inherited = false;
     if check.last != Some(exit) {
         if let Exit::Code(code) = exit
             && check.last.is_some()

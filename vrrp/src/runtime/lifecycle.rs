@@ -53,6 +53,8 @@ impl Vrrp {
             scripts: Vec::new(),
             files: Vec::new(),
             statics: Vec::new(),
+            track_groups: Vec::new(),
+            garp_groups: Vec::new(),
             debounces: HashMap::new(),
             view,
             monitor,
@@ -94,6 +96,8 @@ impl Vrrp {
         self.scripts = std::mem::take(&mut settings.scripts);
         self.files = std::mem::take(&mut settings.files);
         self.statics = std::mem::take(&mut settings.static_addresses);
+        self.track_groups = std::mem::take(&mut settings.track_groups);
+        self.garp_groups = std::mem::take(&mut settings.garp_groups);
         let mut old = std::mem::take(&mut self.debounces);
         for (name, down, up) in settings.debounce.drain(..) {
             let debounce = match old.remove(&name) {
@@ -186,7 +190,7 @@ impl Vrrp {
     }
 
     /// Receive buffer the policy asks for on a socket with these instances.
-    fn receive_buffer(&self, instances: &[usize]) -> Option<usize> {
+    pub(super) fn receive_buffer(&self, instances: &[usize]) -> Option<usize> {
         let globals = self.router.globals();
         let multiplier = globals.rx_bufs_multiplier as usize;
         let total: usize = instances

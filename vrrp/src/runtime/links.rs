@@ -33,6 +33,10 @@ impl Debounce {
         self.seen_up |= up;
     }
 
+    pub fn seen_up(&self) -> bool {
+        self.seen_up
+    }
+
     pub fn due(&self) -> Option<Time> {
         self.pending.map(|(at, _)| at)
     }

@@ -1,0 +1,140 @@
+//! The interfaces of this network namespace, and those that are configured but absent.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use netlink::Link;
+
+use super::address::ENTRY;
+use super::snapshot::{GarpView, Snapshot};
+use super::text::{Text, signed};
+use super::trackers::{by_name, users};
+use crate::router::TrackerKind;
+
+/// `IFF_*` with the words for them; where the flag being clear is remarkable, `false`.
+const FLAGS: [(libc::c_int, bool, &str); 5] = [
+    (libc::IFF_BROADCAST, false, ", no broadcast"),
+    (libc::IFF_LOOPBACK, true, ", loopback"),
+    (libc::IFF_POINTOPOINT, true, ", point to point"),
+    (libc::IFF_NOARP, true, ", no arp"),
+    (libc::IFF_MULTICAST, false, ", no multicast"),
+];
+
+/// By index, absent ones last.
+pub(super) fn interfaces(t: &mut Text, s: &Snapshot<'_>) {
+    let trackers = by_name(s.router, TrackerKind::Interface);
+    let links = s.kernel.links();
+    let absent: Vec<&str> = s
+        .router
+        .trackers()
+        .iter()
+        .filter(|t| t.kind == TrackerKind::Interface && s.kernel.index(&t.name).is_none())
+        .map(|t| t.name.as_str())
+        .collect();
+    if links.is_empty() && absent.is_empty() {
+        return;
+    }
+    t.title("Interfaces");
+    let nothing = Link::default();
+    let present = links.iter().map(|link| (link.name.as_str(), *link));
+    let spacing: HashMap<&str, &GarpView<'_>> =
+        s.garp.iter().flat_map(|g| g.interfaces.iter().map(move |&name| (name, g))).collect();
+    for (name, link) in present.chain(absent.into_iter().map(|name| (name, &nothing))) {
+        interface(t, s, name, link, spacing.get(name).copied());
+        if let Some(tracker) = trackers.get(name) {
+            t.put("   Tracking VRRP instances :\n");
+            users(t, s, tracker);
+        }
+    }
+}
+
+fn interface(t: &mut Text, s: &Snapshot<'_>, name: &str, link: &Link, garp: Option<&GarpView<'_>>) {
+    t.word(" Name = ", name);
+    t.put("   index = ").int(link.index);
+    t.put(if link.index == 0 { " (deleted)\n" } else { "\n" });
+    addresses(t, s, link.index, false);
+    addresses(t, s, link.index, true);
+    if link.hw_type != libc::ARPHRD_LOOPBACK && !link.mac.is_empty() {
+        hardware(t, "   MAC = ", &link.mac);
+        hardware(t, "   MAC broadcast = ", &link.broadcast);
+    }
+    state(t, s, name, link);
+    t.number("   Group = ", link.group);
+    t.number("   MTU = ", link.mtu);
+    match link.hw_type {
+        libc::ARPHRD_LOOPBACK => t.put("   HW Type = LOOPBACK").end(),
+        libc::ARPHRD_ETHER => t.put("   HW Type = ETHERNET").end(),
+        libc::ARPHRD_INFINIBAND => t.put("   HW Type = INFINIBAND").end(),
+        other => t.put("   HW Type = UNKNOWN (").int(other).put(")").end(),
+    }
+    t.put("   NIC netlink status update\n");
+    if let Some(group) = garp {
+        spacing(t, group);
+    }
+    // Interfaces' settings are only changed for virtual MAC addresses.
+    t.put("   Reset ARP config counter 0\n");
+    t.put("   Original arp_ignore 0\n   Original arp_filter 0\n");
+    t.put("   Original promote_secondaries 0\n   Reset promote_secondaries counter 0\n");
+    if let Some(&(at, forwards)) = s.forwarding.get(name) {
+        let not = if forwards { "   " } else { "   Not " };
+        t.put(not).time("IPv6 forwarding. Last checked ", at);
+    }
+}
+
+/// Its own addresses of one family: no virtual ones, and of IPv6 the link-local ones only.
+fn addresses(t: &mut Text, s: &Snapshot<'_>, index: u32, v6: bool) {
+    let own = |ip: &IpAddr| match ip {
+        IpAddr::V4(_) => !v6,
+        IpAddr::V6(ip) => v6 && ip.is_unicast_link_local(),
+    };
+    let mut list = s
+        .kernel
+        .addresses(index)
+        .iter()
+        .map(|a| a.ip)
+        .filter(|ip| own(ip) && !s.virtual_addresses.contains(ip));
+    t.address(if v6 { "   IPv6 address = " } else { "   IPv4 address = " }, list.next());
+    for (i, ip) in list.enumerate() {
+        if i == 0 {
+            let family = if v6 { "IPv6" } else { "IPv4" };
+            t.put("   Additional ").put(family).put(" addresses :\n");
+        }
+        t.put(ENTRY).show(ip).end();
+    }
+}
+
+fn hardware(t: &mut Text, key: &str, bytes: &[u8]) {
+    t.put(key);
+    for (i, byte) in bytes.iter().enumerate() {
+        let colon = if i == 0 { "" } else { ":" };
+        t.show(format_args!("{colon}{byte:02x}"));
+    }
+    t.end();
+}
+
+fn state(t: &mut Text, s: &Snapshot<'_>, name: &str, link: &Link) {
+    let has = |flag: libc::c_int| link.flags & flag.unsigned_abs() != 0;
+    t.put(if has(libc::IFF_UP) { "   State = UP" } else { "   State = not UP" });
+    t.put(if has(libc::IFF_RUNNING) { ", RUNNING" } else { ", not RUNNING" });
+    for (_, _, words) in FLAGS.iter().filter(|(flag, set, _)| has(*flag) == *set) {
+        t.put(words);
+    }
+    t.end();
+    let debounce = s.debounces.get(name).copied().unwrap_or_default();
+    t.number("   Seen up = ", u8::from(debounce.seen_up || link.is_up()));
+    t.boolean("   Delayed state change running = ", debounce.running);
+    for (key, delay) in [("Up", debounce.up), ("Down", debounce.down)] {
+        t.put("   ").put(key).put(" debounce timer = ");
+        t.int(signed(delay.as_micros())).put("us\n");
+    }
+}
+
+/// How far apart gratuitous ARPs and neighbour adverts leave.
+fn spacing(t: &mut Text, group: &GarpView<'_>) {
+    for (kind, interval) in [("ARP", group.arp), ("NA", group.na)] {
+        if !interval.is_zero() {
+            t.put("   Gratuitous ").put(kind).put(" interval ");
+            t.int(signed(interval.as_millis())).put("ms\n");
+        }
+    }
+}
