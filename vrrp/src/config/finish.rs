@@ -27,18 +27,19 @@ pub(super) fn finish(mut b: Builder, ctx: &mut Context<'_>) -> Result<Settings, 
     priority_changes(&b, &mut instances, &written, &groups);
     trackers(&mut instances, &groups, ctx);
     let mut groups: Vec<GroupSettings> = groups.into_iter().map(|(group, _)| group).collect();
-    scripts::admit(&mut instances, &mut groups, &mut b.scripts, &b.notify, ctx);
     debounce(&mut b, &instances, ctx);
-    unused(&mut b, ctx);
     let track_groups = track_groups(&mut b, ctx);
     if b.missing_interface {
         let message = "Non-existent interface specified in configuration";
         ctx.report_general(Class::BadInterface, message);
         b.refused.push(message.to_owned());
     }
+    // As in the reference, scripts are only judged where they would be run.
     if !b.refused.is_empty() {
         return Err(Refused { reasons: b.refused });
     }
+    scripts::admit(&mut instances, &mut groups, &mut b.scripts, &b.notify, ctx);
+    unused(&mut b, ctx);
     Ok(Settings {
         globals: b.globals.settings,
         instances,

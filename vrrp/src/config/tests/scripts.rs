@@ -77,3 +77,10 @@ fn a_script_nobody_tracks_is_mentioned_where_the_daemon_runs() {
     assert_eq!(outcome.problems(), [(Class::General, "Warning - script s is not used")]);
     assert!(outcome.settings().scripts.is_empty());
 }
+
+#[test]
+fn scripts_are_not_judged_where_vrrp_refuses_to_run() {
+    let outcome = with("", "", "notify_master /bin/true\ntrack_interface {\nnope\n}");
+    assert!(outcome.result.is_err());
+    assert_eq!(outcome.exit_status(), 5);
+}
