@@ -109,7 +109,7 @@ fn a_broken_file_leaves_everything_running() {
 
     let line = good.lines().position(|line| line.contains("virtual_router_id")).unwrap() + 1;
     daemon.reload(&good.replace("virtual_router_id 65", "virtual_router_id"));
-    daemon.wait_log(&format!("keepalived.conf: Line {line})"));
+    daemon.wait_log(&format!("Line {line})"));
     daemon.reload(&good.replace("interface eth0", "interface eth7"));
     daemon.wait_log("eth7");
 
