@@ -243,7 +243,8 @@ impl Vrrp {
             match action {
                 Action::Announce { instance, rounds } => {
                     let list = self.announcements(instance);
-                    self.announcer.announce(now, &list, rounds, &self.view);
+                    let name = &self.router.instances()[instance].settings.name;
+                    self.announcer.announce(now, Some(name), &list, rounds, &self.view);
                 }
                 Action::AnnounceSource { instance } => self.announce_source(now, instance),
                 _ => {}
@@ -267,7 +268,7 @@ impl Vrrp {
         let kind = if ip.is_ipv4() { "ARP" } else { "NA" };
         log::debug!("{}: sending gratuitous {kind} for {ip}", inst.settings.name);
         let list = [Announcement { interface: interface.clone(), ip }];
-        self.announcer.announce(now, &list, 1, &self.view);
+        self.announcer.announce(now, None, &list, 1, &self.view);
     }
 
     fn perform_words(&mut self, actions: &[Action]) {

@@ -112,19 +112,21 @@ impl Announcer {
         self.forwarding.iter().map(|(name, &answer)| (name.as_str(), answer))
     }
 
-    /// A burst: `rounds` times over all addresses, in their order.
+    /// A burst: `rounds` times over all addresses, in their order. `owner` is the instance, if it is one's.
     pub fn announce(
         &mut self,
         now: Time,
+        owner: Option<&str>,
         addresses: &[Announcement],
         rounds: u32,
         view: &KernelView,
     ) {
+        let owner = owner.map(|name| format!("({name}) ")).unwrap_or_default();
         let mut unpaced = Vec::new();
         for a in addresses {
             let family =
                 if a.ip.is_ipv6() { "Unsolicited Neighbour Adverts" } else { "gratuitous ARPs" };
-            log::debug!("Sending/queueing {family} on {} for {}", a.interface, a.ip);
+            log::debug!("{owner}Sending/queueing {family} on {} for {}", a.interface, a.ip);
             match self.lane(a) {
                 None => unpaced.push(a),
                 Some(lane) => self.enqueue(lane, a, rounds),

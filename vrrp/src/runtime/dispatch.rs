@@ -7,7 +7,8 @@ use std::rc::Rc;
 use scheduler::Time;
 
 use super::Vrrp;
-use crate::io::{Datagram, Defect, SocketKey, SocketPair};
+use crate::config::Family;
+use crate::io::{Carriage, Datagram, Defect, SocketKey, SocketPair};
 use crate::packet::Packet;
 use crate::router::Heard;
 use crate::state::State;
@@ -26,6 +27,21 @@ pub(super) struct Endpoint {
 impl Endpoint {
     pub fn new(key: SocketKey, pair: SocketPair) -> Self {
         Endpoint { key, pair, by_vrid: vec![Vec::new(); 256] }
+    }
+
+    /// The pair in one line, as the C daemon words it.
+    pub fn described(&self) -> String {
+        let index = self.key.interface;
+        let family = if self.key.family() == Family::V4 { "IPv4" } else { "IPv6" };
+        let (receive, send) = (self.receive_fd(), self.pair.send().as_fd().as_raw_fd());
+        let (kind, address) = match self.key.carriage {
+            Carriage::Multicast(group) => ("multicast", group),
+            Carriage::Unicast(source) => (", unicast", source),
+        };
+        format!(
+            "VRRP sockpool: [ifindex({index:3}), family({family}), proto(112), fd({receive},{send}) \
+             {kind}, address({address})]"
+        )
     }
 
     pub fn clear(&mut self) {

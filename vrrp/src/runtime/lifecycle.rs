@@ -319,6 +319,7 @@ impl Vrrp {
             }
         };
         let endpoint = Endpoint::new(key, pair);
+        log::debug!("{}", endpoint.described());
         let at = match self.endpoints.iter().position(Option::is_none) {
             Some(at) => at,
             None => {

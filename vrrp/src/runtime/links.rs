@@ -249,6 +249,6 @@ impl Vrrp {
             .into_iter()
             .map(|a| Announcement { interface: a.interface, ip: a.ip })
             .collect();
-        self.announcer.announce(now, &list, 1, &self.view);
+        self.announcer.announce(now, None, &list, 1, &self.view);
     }
 }

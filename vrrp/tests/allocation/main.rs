@@ -1,4 +1,5 @@
 //! Sending and receiving an advert allocates nothing once the buffers have grown.
+#![allow(clippy::unwrap_used)]
 
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::os::fd::AsFd;
