@@ -90,9 +90,7 @@ impl Daemon {
         // Also with nothing to run: a service manager that waits would end the daemon.
         daemon.systemd.ready();
         if daemon.options.dump_conf {
-            for line in daemon.state().lines() {
-                log::info!("{line}");
-            }
+            daemon.log_state();
         }
         crate::reload::run_queued(scheduler, daemon);
     }
@@ -100,6 +98,20 @@ impl Daemon {
     /// The text of the daemon's own state dump.
     fn state(&self) -> String {
         dump::global::section(&self.configuration, false)
+    }
+
+    /// The state dumps as log lines.
+    fn log_state(&self) {
+        for line in self.state().lines() {
+            log::info!("{line}");
+        }
+        if let Some(vrrp) = &self.vrrp {
+            let mut text = dump::global::section(&self.configuration, true);
+            text.push_str(&vrrp::dump::state(vrrp, &self.clock));
+            for line in text.lines() {
+                log::info!(target: "vrrp", "{line}");
+            }
+        }
     }
 
     /// SIGUSR1; `now` is the scheduler's clock, as for the other dumps.

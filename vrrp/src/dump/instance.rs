@@ -111,7 +111,9 @@ fn faults(t: &mut Text, inst: &Instance, port: PortView) {
             (Faults::CONFIG, "config error"),
         ];
         for (fault, name) in names {
-            if inst.faults().contains(fault) {
+            // Without an interface there is no socket either.
+            let follows = fault == Faults::SOCKET && inst.faults().contains(Faults::LINK);
+            if inst.faults().contains(fault) && !follows {
                 t.word(ENTRY, name);
             }
         }

@@ -81,18 +81,17 @@ fn interface(t: &mut Text, s: &Snapshot<'_>, name: &str, link: &Link, garp: Opti
     }
 }
 
-/// Its own addresses of one family: no virtual ones, and of IPv6 the link-local ones only.
+/// Its own addresses of one family: none that the daemon sets, and of IPv6 the link-local ones only.
 fn addresses(t: &mut Text, s: &Snapshot<'_>, index: u32, v6: bool) {
     let own = |ip: &IpAddr| match ip {
         IpAddr::V4(_) => !v6,
         IpAddr::V6(ip) => v6 && ip.is_unicast_link_local(),
     };
-    let mut list = s
-        .kernel
-        .addresses(index)
-        .iter()
-        .map(|a| a.ip)
-        .filter(|ip| own(ip) && !s.virtual_addresses.contains(ip));
+    let ours = |ip: &IpAddr| {
+        s.virtual_addresses.contains(ip) || s.statics.iter().any(|known| known.ip == *ip)
+    };
+    let all = s.kernel.addresses(index).iter().map(|a| a.ip);
+    let mut list = all.filter(|ip| own(ip) && !ours(ip));
     t.address(if v6 { "   IPv6 address = " } else { "   IPv4 address = " }, list.next());
     for (i, ip) in list.enumerate() {
         if i == 0 {
@@ -106,8 +105,13 @@ fn addresses(t: &mut Text, s: &Snapshot<'_>, index: u32, v6: bool) {
 fn hardware(t: &mut Text, key: &str, bytes: &[u8]) {
     t.put(key);
     for (i, byte) in bytes.iter().enumerate() {
-        let colon = if i == 0 { "" } else { ":" };
-        t.show(format_args!("{colon}{byte:02x}"));
+        let out = t.raw();
+        if i > 0 {
+            out.push(':');
+        }
+        out.extend(
+            [byte >> 4, byte & 15].map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)])),
+        );
     }
     t.end();
 }

@@ -480,9 +480,12 @@ fn faults_are_named_and_nothing_else_is_wanted() {
     inst.state = State::Fault;
     inst.wanted = State::Master;
     inst.tracker_faults = 2;
-    for fault in [Faults::LINK, Faults::NO_SOURCE, Faults::SOCKET] {
-        inst.faults.set(fault, true);
-    }
+    inst.faults.set(Faults::LINK, false);
+    inst.faults.set(Faults::SOCKET, true);
+    assert!(text(&world.snapshot(&router)).contains("faults:\n     unspecified\n     config"));
+    let inst = router.instance_mut(0);
+    inst.faults.set(Faults::LINK, true);
+    inst.faults.set(Faults::NO_SOURCE, true);
     let dump = text(&world.snapshot(&router));
     let from = dump.find("   Wantstate").unwrap();
     let to = dump.find("   Last transition").unwrap();
@@ -492,7 +495,6 @@ fn faults_are_named_and_nothing_else_is_wanted() {
    Number of config faults = 1
    Number of tracker faults = 2
    Flags of interface faults:
-     unspecified
      i/f down
      no source IP address
      config error
@@ -699,6 +701,7 @@ fn sockets_and_interfaces() {
     absent.interface = Some("nodev0".into());
     let mut world = World::of(vec![v2("A"), absent]);
     world.settings.instances[1].addresses.clear();
+    world.settings.static_addresses.push(address("10.55.0.50", 24));
     let loopback = Link {
         flags: (libc::IFF_UP | libc::IFF_RUNNING | libc::IFF_LOOPBACK) as u32,
         mtu: 65_536,
@@ -711,6 +714,7 @@ fn sockets_and_interfaces() {
             kernel_address(1, "127.0.0.1", 8),
             kernel_address(2, "10.55.0.100", 24),
             kernel_address(2, "10.55.0.1", 24),
+            kernel_address(2, "10.55.0.50", 24),
             kernel_address(2, "10.55.0.200", 24),
             kernel_address(2, "2001:db8::1", 64),
             kernel_address(2, "fe80::1", 64),

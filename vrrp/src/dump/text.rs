@@ -156,7 +156,7 @@ pub(super) fn number(out: &mut String, value: i64) {
     if value < 0 {
         out.push('-');
     }
-    out.extend(buffer.iter().skip(at).map(|&b| char::from(b)));
+    out.push_str(std::str::from_utf8(&buffer[at..]).unwrap_or_default());
 }
 
 /// `value` with leading zeroes.
