@@ -3,16 +3,17 @@
 use std::path::PathBuf;
 
 use nix::sys::resource::{UsageWho, getrusage};
+use nix::unistd::getpid;
 use notify::{HasNotify, Notifier};
 use scheduler::{Class, Ready, Scheduler, Time};
 use vrrp::dump::Clock;
 use vrrp::runtime::{self, HasVrrp, Vrrp};
 
 use crate::cli::{Options, VERSION_LINE};
-use crate::configuration::Configuration;
+use crate::configuration::{Configuration, Parts};
 use crate::dump::{self, names};
 use crate::namespace::{self, Namespace};
-use crate::pidfile::PidFile;
+use crate::pidfile::PidFiles;
 use crate::process::CoreDumps;
 use crate::reload::{Reload, Schedule, schedule};
 use crate::systemd::Systemd;
@@ -64,7 +65,7 @@ pub struct Daemon {
     /// Whether the pid files are in a directory of their own, removed at the end if it is empty.
     pub pid_directory: bool,
     /// Removed at the end.
-    pub pid_files: Vec<PidFile>,
+    pub pid_files: PidFiles,
     /// Undone at the end.
     pub core_dumps: CoreDumps,
     /// Left at the end.
@@ -185,7 +186,9 @@ impl HasVrrp for Daemon {
 pub fn apply(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
     let runs = daemon.configuration.runs(&daemon.options.subsystems);
     // What runs goes on with an empty configuration; what does not may begin.
-    if runs.vrrp || daemon.vrrp.is_some() {
+    let running = Parts { vrrp: runs.vrrp || daemon.vrrp.is_some(), ..runs };
+    daemon.pid_files.follow(running, getpid());
+    if running.vrrp {
         let settings = daemon.configuration.notify.clone();
         notify::configure_fifos(scheduler, daemon, &settings);
         apply_vrrp(scheduler, daemon);
@@ -238,10 +241,8 @@ fn finish_stop(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
 }
 
 /// The last things, after the loop.
-pub fn leave(daemon: Daemon) {
-    for file in daemon.pid_files {
-        file.remove();
-    }
+pub fn leave(mut daemon: Daemon) {
+    daemon.pid_files.remove();
     match daemon.namespace {
         Some(namespace) => namespace.leave(),
         None if daemon.pid_directory => namespace::remove_pid_directory(),

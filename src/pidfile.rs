@@ -1,6 +1,8 @@
 //! Pid files: whole-file locks on open file descriptions, which last as long as the daemon (a fork
 //! keeps them, a crash drops them), so a stale file never keeps a new daemon from starting.
 
+mod set;
+
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Seek, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -9,6 +11,8 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::unistd::Pid;
+
+pub use set::PidFiles;
 
 /// Where the state of running programs goes.
 pub const RUN: &str = "/run";

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use nix::unistd::getpid;
 use notify::Notifier;
@@ -14,7 +14,7 @@ use crate::daemon::{self, Daemon, Phase};
 use crate::daemonise::{Side, daemonise};
 use crate::logging::{self, Idents, Sinks, Style};
 use crate::namespace::{self, Namespace};
-use crate::pidfile::{self, PidFile, Refused};
+use crate::pidfile::{self, PidFiles};
 use crate::process::{self, CoreDumps};
 use crate::reload::Reload;
 use crate::systemd::Systemd;
@@ -121,7 +121,7 @@ struct Prepared {
     core_dumps: CoreDumps,
     namespace: Option<Namespace>,
     pid_directory: bool,
-    pid_files: Vec<PidFile>,
+    pid_files: PidFiles,
 }
 
 impl Prepared {
@@ -154,7 +154,12 @@ impl Prepared {
         if pid_directory && let Err(e) = namespace::make_pid_directory() {
             log::error!("Unable to create {}: {e}", pidfile::RUN_KEEPALIVED);
         }
-        let pid_files = lock_pid_files(&options, &configuration, &directory, pid_directory)?;
+        let instance = globals.instance.as_deref();
+        let mut pid_files = PidFiles::new(&options, &directory, pid_directory, instance);
+        if pid_files.lock().is_err() {
+            log::info!("daemon is already running");
+            return Err(0);
+        }
         let systemd = Systemd::find();
         Ok(Prepared {
             options,
@@ -182,11 +187,7 @@ impl Prepared {
                 }
             }
         }
-        for file in &mut self.pid_files {
-            if let Err(e) = file.write(pid) {
-                log::error!("Unable to write a pid file: {e}");
-            }
-        }
+        self.pid_files.follow(self.configuration.runs(&self.options.subsystems), pid);
         if front == Front::Background { 0 } else { self.run_loop() }
     }
 
@@ -237,57 +238,6 @@ impl Prepared {
             }
         }
     }
-}
-
-/// Locks the pid files of the daemon and of each part that is enabled; those of parts without
-/// configuration are removed again.
-fn lock_pid_files(
-    options: &Options,
-    configuration: &Configuration,
-    start: &Path,
-    pid_directory: bool,
-) -> Result<Vec<PidFile>, i32> {
-    let instance = configuration.globals.instance.as_deref();
-    let subsystems = &options.subsystems;
-    let runs = configuration.runs(subsystems);
-    let wanted = [
-        (true, true, "keepalived", &options.pid),
-        (subsystems.vrrp, runs.vrrp, "vrrp", &options.vrrp_pid),
-        (subsystems.check, runs.check, "checkers", &options.checkers_pid),
-        (subsystems.bfd, runs.bfd, "bfd", &options.bfd_pid),
-    ];
-    let mut kept = Vec::new();
-    let mut unneeded = Vec::new();
-    for (enabled, runs, role, given) in wanted {
-        if !enabled {
-            continue;
-        }
-        let path = match given {
-            // Still the same file after the change of directory.
-            Some(path) => start.join(path),
-            None => pidfile::default_path(role, pid_directory, instance),
-        };
-        match lock(&path) {
-            Some(file) if runs => kept.push(file),
-            Some(file) => unneeded.push(file),
-            None => {
-                kept.into_iter().chain(unneeded).for_each(PidFile::remove);
-                return Err(0);
-            }
-        }
-    }
-    unneeded.into_iter().for_each(PidFile::remove);
-    Ok(kept)
-}
-
-fn lock(path: &Path) -> Option<PidFile> {
-    match PidFile::lock(path) {
-        Ok(file) => return Some(file),
-        Err(Refused::Io(e)) => log::error!("Unable to lock pid file {}: {e}", path.display()),
-        Err(Refused::Held) => log::debug!("Pid file {} is held", path.display()),
-    }
-    log::info!("daemon is already running");
-    None
 }
 
 #[cfg(test)]

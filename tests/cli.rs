@@ -237,6 +237,26 @@ fn all_pid_files_hold_the_one_pid() {
 }
 
 #[test]
+fn a_part_that_a_reload_brings_gets_its_pid_file() {
+    let dir = Dir::new("later");
+    let conf = dir.file("k.conf", "");
+    let daemon = Running::start(&dir, &["-C", "-f", conf.to_str().unwrap()]);
+    wait_for_log(&dir, "no configuration to run");
+    assert!(dir.path("p").exists() && !dir.path("b").exists());
+    dir.file("k.conf", "bfd_instance B {\n    neighbor_ip 127.0.0.1\n}\n");
+    daemon.signal(Signal::SIGHUP);
+    wait_for_log(&dir, "Reload complete");
+    assert_eq!(pid_in(&dir.path("b")), i32::try_from(daemon.0.id()).ok());
+    dir.file("k.conf", "");
+    fs::remove_file(dir.path("p")).unwrap();
+    daemon.signal(Signal::SIGHUP);
+    wait_for_count(&dir, "Reload complete", 2);
+    assert!(!dir.path("b").exists());
+    assert!(dir.path("p").exists(), "what somebody removed is there again");
+    assert_eq!(daemon.stop(), 0);
+}
+
+#[test]
 fn the_launcher_has_written_the_pid_file_when_it_exits() {
     let dir = Dir::new("fork");
     let conf = dir.file("k.conf", "");
