@@ -289,6 +289,8 @@ pub struct InstanceSettings {
     pub notify: NotifySettings,
     /// `promote_secondaries`.
     pub promote_secondaries: bool,
+    /// `no_virtual_ipaddress`: it is meant to have no address.
+    pub no_addresses: bool,
     /// `kernel_rx_buf_size`; zero: not given.
     pub kernel_rx_buf_size: u32,
     /// `debug`, 0-4; stored and dumped.
@@ -343,6 +345,7 @@ impl InstanceSettings {
             track_bfds: Vec::new(),
             notify: NotifySettings::default(),
             promote_secondaries: false,
+            no_addresses: false,
             kernel_rx_buf_size: 0,
             debug: 0,
         }

@@ -511,6 +511,7 @@ impl Resolver<'_, '_> {
             track_bfds: d.trackers.bfds,
             notify,
             promote_secondaries: d.promote_secondaries,
+            no_addresses: d.no_virtual_ipaddress,
             kernel_rx_buf_size: d.kernel_rx_buf_size,
             debug: d.debug,
             interface: d.interface,

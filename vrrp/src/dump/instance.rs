@@ -145,6 +145,7 @@ fn place(t: &mut Text, s: &Snapshot<'_>, inst: &Instance) {
     let flags = [
         (c.dont_track_primary, "   VRRP interface tracking disabled\n"),
         (c.skip_check_adv_addr, "   Skip checking advert IP addresses\n"),
+        (c.no_addresses, "   Suppress no VIPs warning\n"),
         (c.strict, "   Enforcing strict VRRP compliance\n"),
     ];
     for (_, line) in flags.iter().filter(|(on, _)| *on) {

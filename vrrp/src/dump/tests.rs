@@ -195,6 +195,7 @@ fn full_v2() -> World {
     a.dont_track_primary = true;
     a.skip_check_adv_addr = true;
     a.strict = true;
+    a.no_addresses = true;
     a.nopreempt = true;
     a.preempt_delay = Duration::from_millis(2500);
     a.password = Some(*b"secret12");
@@ -279,6 +280,7 @@ fn a_backup_of_version_2_with_everything() {
    Interface = v0
    VRRP interface tracking disabled
    Skip checking advert IP addresses
+   Suppress no VIPs warning
    Enforcing strict VRRP compliance
    Using src_ip = 10.55.0.1 (from configuration)
    Multicast address 224.0.0.18
