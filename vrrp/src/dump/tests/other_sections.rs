@@ -1,0 +1,276 @@
+//! Groups, trackers, sockets and interfaces.
+
+use super::*;
+
+#[test]
+fn groups_and_static_addresses() {
+    let mut world = full_v2();
+    world.settings.static_addresses =
+        vec![address("10.77.0.1", 24), AddressSettings::new(ip("10.77.0.2"), 24, "none")];
+    world.settings.track_groups.push(TrackGroup { name: "TG".into(), members: vec![0] });
+    world.kernel.replace(vec![link(2, "v0")], vec![kernel_address(2, "10.77.0.1", 24)]);
+    let mut router = world.router();
+    router.instance_mut(0).faults = Faults::NO_SOURCE;
+    router.instance_mut(0).scripts_in_init = 3;
+    let mut s = world.snapshot(&router);
+    s.garp.push(GarpView {
+        arp: Duration::from_millis(1500),
+        arp_next: at(938_244),
+        na: Duration::ZERO,
+        na_next: Time::ZERO,
+        interfaces: vec!["v0", "v1"],
+    });
+    let dump = text(&s);
+    assert!(dump.starts_with(
+        "------< Gratuitous ARP delays >------
+------< GARP delay group >------
+ GARP interval = 1.500000
+ GARP next time 1795319029.938244 (Sun Nov 22 03:43:49.938244 2026)
+ GNA interval = 0.000000
+ GNA next time 0.000000 (Thu Jan  1 00:00:00.000000 1970)
+ Interfaces
+  v0
+  v1
+------< Static Addresses >------
+     10.77.0.1/24 dev v0 scope global set
+     10.77.0.2/24 dev none scope global
+------< Static Track groups >------
+ Static Track Group = TG
+   VRRP member instances :
+     A1
+------< VRRP Topology >------
+"
+    ));
+    assert_eq!(
+        section(&dump, "VRRP Sync groups"),
+        "\x20VRRP Sync Group = G1, INIT
+   Num member fault 1, num member init 1
+   VRRP member instances :
+     A1
+   sync group tracking weight set
+   Using smtp notification = no
+   Notify priority changes = yes
+   Tracked interfaces :
+     v2 weight 5 reverse
+   Tracked files :
+     f1, weight 2
+   Tracked process :
+     p1, weight 1
+   Master state transition script = '/g', uid:gid 1:2
+"
+    );
+    assert!(
+        lines(section(&dump, "Interfaces"), &["Gratuitous"])
+            .starts_with("   Gratuitous ARP interval 1500ms\n")
+    );
+}
+
+#[test]
+fn scripts_and_files() {
+    let mut a = v2("A");
+    a.track_scripts = vec![track("s1", 10, true)];
+    a.track_files = vec![track("f1", 2, false)];
+    let mut world = World::of(vec![a]);
+    let settings = |name: &str, interval| ScriptSettings {
+        name: name.into(),
+        script: script(&["/bin/check", "x"]).unwrap(),
+        interval,
+        timeout: Duration::from_secs(3),
+        weight: -10,
+        reverse: true,
+        rise: 2,
+        fall: 3,
+        init_fail: false,
+    };
+    let mut running = Check::new(settings("s1", Duration::from_millis(2500)), None, 0);
+    running.progress = Progress::Terminating;
+    let mut good = Check::new(settings("s2", Duration::from_secs(1)), None, 0);
+    good.counter.finished(true);
+    world.checks = vec![running, good];
+    let file = FileSettings {
+        name: "f1".into(),
+        path: "/run/f1".into(),
+        weight: 1,
+        reverse: true,
+        init: None,
+    };
+    world.settings.files.push(file);
+    let mut router = world.router();
+    let tracker = router.tracker(TrackerKind::File, "f1").unwrap();
+    router.set_tracker(at(0), tracker, Status::Value(-5), &mut Vec::new());
+    let dump = text(&world.snapshot(&router));
+    assert_eq!(
+        section(&dump, "VRRP Scripts"),
+        "\x20VRRP Script = s1
+   Command = '/bin/check' 'x'
+   Interval = 2.500 sec
+   Timeout = 3 sec
+   Weight = -10 reverse
+   Rise = 2
+   Fall = 3
+   Result = 1
+   Insecure = no
+   Init state = INIT
+   Status = BAD
+   Script uid:gid = 1:2
+   VRRP instances :
+   Tracking instances :
+     A, weight 10 reverse
+   State = requested termination
+ VRRP Script = s2
+   Command = '/bin/check' 'x'
+   Interval = 1 sec
+   Timeout = 3 sec
+   Weight = -10 reverse
+   Rise = 2
+   Fall = 3
+   Result = 4
+   Insecure = no
+   Init state = INIT
+   Status = GOOD
+   Script uid:gid = 1:2
+   VRRP instances :
+   State = idle
+"
+    );
+    assert_eq!(
+        section(&dump, "VRRP Track files"),
+        "\x20Track file = f1
+   File = /run/f1
+   Status = -5
+   Weight = 1 reverse
+   Tracking instances :
+     A, weight 2
+"
+    );
+}
+
+#[test]
+fn sockets_and_interfaces() {
+    let mut absent = v2("B");
+    absent.interface = Some("nodev0".into());
+    let mut world = World::of(vec![v2("A"), absent]);
+    world.settings.instances[1].addresses.clear();
+    world.settings.static_addresses.push(address("10.55.0.50", 24));
+    let loopback = Link {
+        flags: (libc::IFF_UP | libc::IFF_RUNNING | libc::IFF_LOOPBACK) as u32,
+        mtu: 65_536,
+        hw_type: libc::ARPHRD_LOOPBACK,
+        ..link(1, "lo")
+    };
+    world.kernel.replace(
+        vec![link(2, "v0"), loopback],
+        vec![
+            kernel_address(1, "127.0.0.1", 8),
+            kernel_address(2, "10.55.0.100", 24),
+            kernel_address(2, "10.55.0.1", 24),
+            kernel_address(2, "10.55.0.50", 24),
+            kernel_address(2, "10.55.0.200", 24),
+            kernel_address(2, "2001:db8::1", 64),
+            kernel_address(2, "fe80::1", 64),
+        ],
+    );
+    world.virtual_addresses.insert(ip("10.55.0.100"));
+    let router = world.router();
+    let mut s = world.snapshot(&router);
+    let pair = |carriage, descriptors, buffer| SocketView {
+        key: SocketKey { interface: 2, carriage },
+        interface: Some("v0"),
+        descriptors,
+        buffer,
+        instances: vec![0],
+    };
+    s.sockets.push(pair(Carriage::Multicast(ip("224.0.0.18")), (15, 16), 0));
+    s.sockets.push(pair(Carriage::Unicast(ip("fe80::1")), (17, 18), 4500));
+    s.forwarding.insert("v0", (at(0), false));
+    let up = Duration::from_millis(2);
+    s.debounces.insert("nodev0", DebounceView { up, running: true, ..DebounceView::default() });
+    let dump = text(&s);
+    assert_eq!(
+        section(&dump, "VRRP Sockpool"),
+        "\x20fd_in 15 fd_out = 16
+   Interface = v0
+   Family = IPv4
+   Protocol = VRRP
+   Type = Multicast
+   Rx buf size = 0
+   VRRP instances
+     A vrid 51
+ fd_in 17 fd_out = 18
+   Interface = v0
+   Family = IPv6
+   Protocol = VRRP
+   Type = Unicast
+   Address = fe80::1
+   Rx buf size = 4500
+   VRRP instances
+     A vrid 51
+"
+    );
+    assert_eq!(section(&dump, "Interfaces"), INTERFACES);
+}
+
+const INTERFACES: &str = "\x20Name = lo
+   index = 1
+   IPv4 address = 127.0.0.1
+   IPv6 address = (none)
+   State = UP, RUNNING, no broadcast, loopback, no multicast
+   Seen up = 1
+   Delayed state change running = false
+   Up debounce timer = 0us
+   Down debounce timer = 0us
+   Group = 0
+   MTU = 65536
+   HW Type = LOOPBACK
+   NIC netlink status update
+   Reset ARP config counter 0
+   Original arp_ignore 0
+   Original arp_filter 0
+   Original promote_secondaries 0
+   Reset promote_secondaries counter 0
+ Name = v0
+   index = 2
+   IPv4 address = 10.55.0.1
+   Additional IPv4 addresses :
+     10.55.0.200
+   IPv6 address = fe80::1
+   MAC = 02:00:00:00:00:0a
+   MAC broadcast = ff:ff:ff:ff:ff:ff
+   State = UP, RUNNING
+   Seen up = 1
+   Delayed state change running = false
+   Up debounce timer = 0us
+   Down debounce timer = 0us
+   Group = 0
+   MTU = 1500
+   HW Type = ETHERNET
+   NIC netlink status update
+   Reset ARP config counter 0
+   Original arp_ignore 0
+   Original arp_filter 0
+   Original promote_secondaries 0
+   Reset promote_secondaries counter 0
+   Not IPv6 forwarding. Last checked 1795319029.000000 (Sun Nov 22 03:43:49.000000 2026)
+   Tracking VRRP instances :
+     A, weight 0
+ Name = nodev0
+   index = 0 (deleted)
+   IPv4 address = (none)
+   IPv6 address = (none)
+   State = not UP, not RUNNING, no broadcast, no multicast
+   Seen up = 0
+   Delayed state change running = true
+   Up debounce timer = 2000us
+   Down debounce timer = 0us
+   Group = 0
+   MTU = 0
+   HW Type = UNKNOWN (0)
+   NIC netlink status update
+   Reset ARP config counter 0
+   Original arp_ignore 0
+   Original arp_filter 0
+   Original promote_secondaries 0
+   Reset promote_secondaries counter 0
+   Tracking VRRP instances :
+     B, weight 0
+";
