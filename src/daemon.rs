@@ -203,7 +203,10 @@ fn apply_vrrp(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
     if daemon.vrrp.is_some() {
         return runtime::reload(scheduler, daemon, settings);
     }
-    let options = runtime::Options { keep_addresses: daemon.options.keep_vrrp };
+    let options = runtime::Options {
+        keep_addresses: daemon.options.keep_vrrp,
+        address_monitoring: daemon.options.address_monitoring,
+    };
     match Vrrp::open(settings, options) {
         Ok(vrrp) => {
             daemon.vrrp = Some(vrrp);

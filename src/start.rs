@@ -88,7 +88,6 @@ fn log_start(options: &Options, argv: &[OsString]) {
     for (given, what) in [
         (options.snmp, "SNMP (-x, -A)"),
         (options.release_vips, "--release-vips (-X)"),
-        (options.address_monitoring, "--address-monitoring (-a)"),
         (options.keep_ipvs, "--dont-release-ipvs (-I)"),
     ] {
         if given {

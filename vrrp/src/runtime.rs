@@ -118,6 +118,8 @@ pub struct Vrrp {
     announcements: Vec<Action>,
     /// The event that goes on with a large batch of addresses is armed.
     settling: bool,
+    /// Events were lost and the kernel's state could not be read: when to try again.
+    resync_at: Option<Time>,
     sender: SendBatch,
     receiver: Option<ReceiveBatch>,
     timer: Option<(ThreadId, Time)>,
@@ -295,6 +297,7 @@ impl Vrrp {
             .min(self.announcer.next_due())
             .min(self.holdings.restore_at().unwrap_or(Time::NEVER))
             .min(debounce.unwrap_or(Time::NEVER))
+            .min(self.resync_at.unwrap_or(Time::NEVER))
     }
 }
 
@@ -368,6 +371,9 @@ fn on_timer<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W, ready: Ready) {
     vrrp.announcer.drain(ready.now, &vrrp.view);
     vrrp.restore_addresses(ready.now);
     vrrp.debounces_due(ready.now);
+    if vrrp.resync_due(ready.now) {
+        lifecycle::open_sockets(s, w);
+    }
     finish(s, w);
 }
 

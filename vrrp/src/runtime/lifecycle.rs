@@ -25,6 +25,8 @@ use crate::state::{Faults, State};
 pub struct Options {
     /// `--dont-release-vrrp`: addresses stay when the daemon stops.
     pub keep_addresses: bool,
+    /// `--address-monitoring`: every address that comes or goes is logged.
+    pub address_monitoring: bool,
 }
 
 /// Smallest receive slot; larger MTUs enlarge it.
@@ -75,6 +77,7 @@ impl Vrrp {
             notices: Vec::new(),
             announcements: Vec::new(),
             settling: false,
+            resync_at: None,
             sender: SendBatch::new(),
             // Loopback's MTU is 64 KiB; no advert is longer than an Ethernet frame of 9,000 bytes.
             receiver: Some(ReceiveBatch::new(mtu.clamp(SLOT, 9216))),

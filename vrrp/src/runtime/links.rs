@@ -13,6 +13,9 @@ use super::kernel_view::Change;
 use crate::router::Status;
 use crate::state::Faults;
 
+/// After lost events, the pause between attempts to read the kernel's state.
+const RESYNC_PAUSE: Duration = Duration::from_secs(1);
+
 /// `interface_up_down_delays` of one interface.
 pub(super) struct Debounce {
     pub down: Duration,
@@ -60,10 +63,28 @@ impl Vrrp {
                 self.view.apply(event, &mut changes);
             }
         }
+        (self.apply_changes(now, changes), drained)
+    }
+
+    /// A dump after lost events failed: the time of the next attempt has come. True when sockets
+    /// must be opened.
+    pub(super) fn resync_due(&mut self, now: Time) -> bool {
+        if self.resync_at.is_none_or(|at| at > now) {
+            return false;
+        }
+        let mut changes = Vec::new();
+        self.resync(now, &mut changes);
+        self.apply_changes(now, changes)
+    }
+
+    fn apply_changes(&mut self, now: Time, changes: Vec<Change>) -> bool {
         let mut reopen = false;
         // Interfaces of which an address changed that may be a source.
         let mut sources = HashSet::new();
         for change in changes {
+            if self.options.address_monitoring {
+                self.log_address(&change);
+            }
             match change {
                 Change::Link { name, appeared } => {
                     reopen |= self.link_changed(now, &name, appeared)
@@ -86,7 +107,19 @@ impl Vrrp {
                 self.check_source(now, i);
             }
         }
-        (reopen, drained)
+        reopen
+    }
+
+    /// `--address-monitoring`.
+    fn log_address(&self, change: &Change) {
+        let (index, ip, what) = match change {
+            Change::AddressAdded(index, ip) => (*index, ip, "added to"),
+            Change::AddressRemoved(index, ip, _) => (*index, ip, "removed from"),
+            Change::Link { .. } | Change::AddressesUnknown(_) => return,
+        };
+        if let Some(link) = self.view.link_at(index) {
+            log::info!("Netlink reflector reports IP {ip} {what} {}", link.name);
+        }
     }
 
     /// Events were lost: everything is read again and everything may have changed.
@@ -94,10 +127,12 @@ impl Vrrp {
         let (links, addresses) = match (self.channel.dump_links(), self.channel.dump_addresses()) {
             (Ok(links), Ok(addresses)) => (links, addresses),
             (Err(error), _) | (_, Err(error)) => {
-                log::error!("Netlink: cannot read the kernel's state: {error}");
+                log::error!("Netlink: cannot read the kernel's state: {error}, trying again");
+                self.resync_at = Some(now + RESYNC_PAUSE);
                 return;
             }
         };
+        self.resync_at = None;
         let before: HashMap<String, u32> =
             self.view.links().iter().map(|l| (l.name.clone(), l.index)).collect();
         self.view.replace(links, addresses);
