@@ -181,9 +181,7 @@ fn fifo(w: &World, path: &Path, reader: &str) -> FifoSettings {
 }
 
 fn vrrp(fifo: FifoSettings) -> Settings {
-    let mut settings = Settings::default();
-    settings.vrrp_fifo = fifo;
-    settings
+    Settings { vrrp_fifo: fifo, ..Settings::default() }
 }
 
 #[test]
