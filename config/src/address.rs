@@ -21,10 +21,14 @@ pub fn ip(word: &Word, ctx: &mut Context<'_>, what: &str) -> Option<IpAddr> {
     parse(&word.text).or_else(|| invalid(word, ctx, what))
 }
 
+/// Like [`parse`], with everything from the first `-` or `/` on ignored.
+pub fn parse_cut(text: &str) -> Option<IpAddr> {
+    parse(text.split(['-', '/']).next().unwrap_or_default())
+}
+
 /// Like [`ip`], with everything from the first `-` or `/` on ignored.
 pub fn ip_cut(word: &Word, ctx: &mut Context<'_>, what: &str) -> Option<IpAddr> {
-    let end = word.text.find(['-', '/']).unwrap_or(word.text.len());
-    parse(&word.text[..end]).or_else(|| invalid(word, ctx, what))
+    parse_cut(&word.text).or_else(|| invalid(word, ctx, what))
 }
 
 /// Reads `ADDRESS` or `ADDRESS/LENGTH`; the length is `None` when it is not given.

@@ -265,7 +265,7 @@ fn unicast_peer(b: &mut Builder, entry: &[Word], ctx: &mut Context<'_>) -> Optio
     let (first, rest) = entry.split_first()?;
     let text = &first.text;
     let name = b.draft.name.clone();
-    let Some(address) = address::parse(text) else {
+    let Some(address) = address::parse_cut(text) else {
         let message = format!(
             "Configuration error: VRRP instance[{name}] malformed unicast peer address[{text}]. \
              Skipping..."
@@ -324,7 +324,7 @@ pub(super) fn set_source(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
         b.draft.wants_unicast = true;
     }
     let (name, text) = (b.draft.name.clone(), &word.text);
-    match address::parse(text) {
+    match address::parse_cut(text) {
         None => {
             let message = format!(
                 "Configuration error: VRRP instance[{name}] malformed src address[{text}]. \
