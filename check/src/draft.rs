@@ -77,13 +77,16 @@ impl Draft {
 
     /// The checks that need everything; `settings` is what `global_defs` says about scripts.
     pub fn finish(mut self, settings: &notify::Settings, ctx: &mut Context<'_>) {
-        for server in &mut self.servers {
-            validation::finish(server, &self.groups, ctx);
-        }
+        let groups = &self.groups;
+        self.servers.retain_mut(|server| validation::finish(server, groups, ctx));
         if self.servers.is_empty() {
             return;
         }
-        let scripts = self.servers.iter_mut().flat_map(|server| server.scripts.drain(..));
+        let scripts = self.servers.iter_mut().flat_map(|server| {
+            let of_real_servers = server.real_servers.iter_mut();
+            let of_real_servers = of_real_servers.flat_map(|real| real.needs.scripts.drain(..));
+            server.scripts.drain(..).chain(of_real_servers)
+        });
         script::check(scripts, settings, ctx);
     }
 }

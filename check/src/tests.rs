@@ -447,6 +447,9 @@ fn groups() {
             ("10.1.1.1 80|protocol TCP\nlb_kind DR", 0),
             ("10.1.1.1 80\n10.1.1.1 81|protocol TCP\nlb_kind DR", 5),
             ("fwmark 1|lb_kind NAT\nha_suspend", 5),
+            ("2001:db8::1 80|protocol TCP\nlb_kind NAT\nquorum 9", 0),
+            ("10.1.1.1 80\nfwmark 1 inet6|protocol TCP\nlb_kind NAT\nquorum 9", 0),
+            ("10.1.1.1 80|protocol TCP\nlb_kind NAT\nquorum 9", 5),
         ],
         |case| {
             let (entries, body) = case.split_once('|').unwrap();
@@ -534,6 +537,11 @@ fn scripts_that_are_there_need_a_word_about_security() {
     let (status, messages) = test(&format!("{fifo}{}", in_virtual_server("")));
     assert_eq!(status, 6, "{messages:?}");
     assert_eq!(test(&fifo).0, 0, "there is no virtual server");
+    let twice = format!("{REAL}\nreal_server 10.0.0.1 80 {{\nnotify_up {}\n}}", here.display());
+    let server = virtual_server("10.9.9.9 80", SERVICE, &twice);
+    assert_eq!(test(&server).0, 5, "the second real server is not there");
+    let nowhere = format!("lb_algo rr\nquorum_up {}", here.display());
+    assert_eq!(test(&virtual_server("group NOWHERE", &nowhere, REAL)).0, 0);
 }
 
 #[test]

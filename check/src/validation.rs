@@ -10,13 +10,8 @@ use crate::keywords::{
     Family, Group, Identity, Method, Protocol, RealServer, SorryServer, VirtualServer,
 };
 
-/// The checks at the end of the block; false when the virtual server is dropped.
-pub(crate) fn block_end(server: &mut VirtualServer, ctx: &mut Context<'_>) -> bool {
-    if server.real_servers.is_empty() {
-        let message = format!("{}: no real servers; ignored", server.identity);
-        ctx.report(Class::General, server.span, message);
-        return false;
-    }
+/// The check at the end of the block, which needs the family the block has come to.
+pub(crate) fn block_end(server: &mut VirtualServer, ctx: &mut Context<'_>) {
     if let Some(sorry) = server.sorry
         && sorry.method.or(server.method) != Some(Method::Tunnel)
         && server.family.is_some_and(|family| family != Family::of(sorry.address))
@@ -28,26 +23,37 @@ pub(crate) fn block_end(server: &mut VirtualServer, ctx: &mut Context<'_>) -> bo
         ctx.report(Class::General, server.span, message);
         server.sorry = None;
     }
-    true
 }
 
-/// The checks once everything is read.
+/// The checks once everything is read; false when the virtual server is dropped.
 pub(crate) fn finish(
     server: &mut VirtualServer,
     groups: &HashMap<String, Group>,
     ctx: &mut Context<'_>,
-) {
+) -> bool {
     let group = match &server.identity {
-        Identity::Group(name) => match groups.get(name) {
-            Some(group) => Some(group),
-            None => {
-                let message = format!("{}: no such virtual_server_group; ignored", server.identity);
-                ctx.log(Some(server.span), message);
-                return;
+        Identity::Group(name) => {
+            let group = groups.get(name);
+            let problem = match group {
+                None => "no such virtual_server_group",
+                Some(group) if group.conflicts(server.family) => {
+                    "the group's address family is not its own"
+                }
+                Some(_) => "",
+            };
+            if !problem.is_empty() {
+                // Never counted by a configuration test.
+                ctx.log(Some(server.span), format!("{}: {problem}; ignored", server.identity));
+                return false;
             }
-        },
+            group
+        }
         _ => None,
     };
+    if server.real_servers.is_empty() {
+        general(server, "no real servers; ignored", ctx);
+        return false;
+    }
     service(server, group, ctx);
     if server.scheduler.is_none() {
         general(server, "no scheduler; wlc is used", ctx);
@@ -60,6 +66,7 @@ pub(crate) fn finish(
         Some(group) => group_ports(server, group, ctx),
         None => ports(server, ctx),
     }
+    true
 }
 
 fn general(server: &VirtualServer, problem: &str, ctx: &mut Context<'_>) {

@@ -29,6 +29,17 @@ impl Group {
             .any(|e| matches!(e, Entry::Addresses { family, .. } if *family == wanted))
     }
 
+    /// Whether an entry is of another family than a virtual server's, as far as they have one.
+    pub(crate) fn conflicts(&self, server: Option<Family>) -> bool {
+        self.entries.iter().any(|entry| {
+            let own = match entry {
+                Entry::Addresses { family, .. } => Some(*family),
+                Entry::Mark { family } => *family,
+            };
+            own.is_some_and(|own| server.is_some_and(|server| own != server))
+        })
+    }
+
     /// Whether a firewall mark is among the entries.
     pub(crate) fn has_marks(&self) -> bool {
         self.entries.iter().any(|e| matches!(e, Entry::Mark { .. }))

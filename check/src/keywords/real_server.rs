@@ -32,7 +32,8 @@ pub(crate) struct RealServer {
     notify_up: Option<Command>,
     notify_down: Option<Command>,
     bfds: HashSet<String>,
-    needs: Needs,
+    /// What its checkers and notifications need.
+    pub(crate) needs: Needs,
 }
 
 pub(super) static REAL_SERVER: Table<RealServer> = Table::new(&[
@@ -172,8 +173,8 @@ pub(super) fn real_server(server: &mut VirtualServer, line: &Line, ctx: &mut Con
         }
     }
     let commands = [real.notify_up.take(), real.notify_down.take()];
-    server.scripts.extend(commands.into_iter().flatten().map(|c| Script::notify(c, line.span)));
-    server.scripts.append(&mut real.needs.scripts);
+    let scripts = commands.into_iter().flatten().map(|c| Script::notify(c, line.span));
+    real.needs.scripts.extend(scripts);
     server.references.append(&mut real.needs.references);
     server.real_servers.push(real);
 }

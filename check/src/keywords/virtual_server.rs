@@ -397,7 +397,6 @@ pub(super) fn virtual_server(draft: &mut Draft, line: &Line, ctx: &mut Context<'
     let scripts = commands.into_iter().flatten().map(|c| Script::notify(c, line.span));
     server.scripts.extend(scripts);
     draft.resolve(&mut server.references, ctx);
-    if validation::block_end(&mut server, ctx) {
-        draft.servers.push(server);
-    }
+    validation::block_end(&mut server, ctx);
+    draft.servers.push(server);
 }

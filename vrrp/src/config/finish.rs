@@ -33,12 +33,13 @@ pub(super) fn finish(mut b: Builder, ctx: &mut Context<'_>) -> Result<Settings, 
         let message = "Non-existent interface specified in configuration";
         ctx.report_general(Class::BadInterface, message);
         b.refused.push(message.to_owned());
-    }
-    // As in the reference, scripts are only judged where they would be run.
-    if !b.refused.is_empty() {
+        // The reference ends here, and so does not judge scripts.
         return Err(Refused { reasons: b.refused });
     }
     scripts::admit(&mut instances, &mut groups, &mut b.scripts, &b.notify, ctx);
+    if !b.refused.is_empty() {
+        return Err(Refused { reasons: b.refused });
+    }
     unused(&mut b, ctx);
     Ok(Settings {
         globals: b.globals.settings,
