@@ -1,5 +1,6 @@
 //! Who leads, and who does not: two directors of ours.
 
+use nix::sys::signal::Signal;
 use testbed::{Lan, wait_for};
 
 use crate::{assert_content, instance, ready, start, version_3, wait_holder};
@@ -88,4 +89,70 @@ fn three_directors_have_one_master() {
     wait_holder(&hosts[2], &hosts[0], &VIP);
     assert_eq!(running[0].counters("E").get("Became master"), 1);
     lan.capture().judge();
+}
+
+/// The owner of the address leads from the first moment, and takes it back from whoever has it.
+#[test]
+fn an_owner_leads_at_once_and_takes_its_address_back() {
+    if !ready() {
+        return;
+    }
+    let lan = Lan::new();
+    let (a, b) = (lan.host("a", 1), lan.host("b", 2));
+    let backup = start(&b, &configuration(100, ""));
+    b.wait_holds(VIP[0], true);
+    let owner = configuration(255, "").replace("state BACKUP", "state MASTER");
+    let owner = start(&a, &owner);
+    wait_holder(&a, &b, &VIP);
+    assert_eq!(owner.logged("(E) Entering BACKUP STATE"), 0);
+    owner.stop();
+    wait_holder(&b, &a, &VIP);
+    backup.stop();
+    lan.capture().judge();
+}
+
+/// A master that does not run for a while loses the address, and has it back when it runs again.
+#[test]
+fn a_frozen_master_is_replaced_until_it_thaws() {
+    if !ready() {
+        return;
+    }
+    let lan = Lan::new();
+    let (a, b) = (lan.host("a", 1), lan.host("b", 2));
+    let frozen = start(&a, &configuration(150, ""));
+    let backup = start(&b, &configuration(100, ""));
+    wait_holder(&a, &b, &VIP);
+    frozen.signal_all(Signal::SIGSTOP);
+    b.wait_holds(VIP[0], true);
+    frozen.signal_all(Signal::SIGCONT);
+    wait_holder(&a, &b, &VIP);
+    assert_content(&frozen, &["E"]);
+    assert_content(&backup, &["E"]);
+}
+
+/// Unicast adverts count only from the peers that are named.
+#[test]
+fn a_stranger_is_no_unicast_peer() {
+    if !ready() {
+        return;
+    }
+    let lan = Lan::new();
+    let (a, b, c) = (lan.host("a", 1), lan.host("b", 2), lan.host("c", 3));
+    let unicast = |priority, me: &str, peer: &str| {
+        let lines = format!(
+            "unicast_src_ip {me}\n  check_unicast_src\n  unicast_peer {{\n    {peer}\n  }}"
+        );
+        configuration(priority, &lines)
+    };
+    let _backup = start(&b, &unicast(100, "10.9.0.2", "10.9.0.1"));
+    let leader = start(&a, &unicast(150, "10.9.0.1", "10.9.0.2"));
+    wait_holder(&a, &b, &VIP);
+    let stranger = start(&c, &unicast(200, "10.9.0.3", "10.9.0.1"));
+    c.wait_holds(VIP[0], true);
+    wait_for("the stranger sends ten adverts", || {
+        stranger.counters("E").get("Advertisements/Sent") >= 10
+    });
+    leader.wait_log("(E) unicast source address 10.9.0.3 not a unicast peer");
+    assert!(a.holds(VIP[0]));
+    assert_eq!(leader.counters("E").get("Released master"), 0);
 }

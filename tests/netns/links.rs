@@ -112,3 +112,79 @@ fn an_address_removed_by_someone_else_comes_back() {
     testbed::wait_for("the address is added again", || monitor.lines().iter().any(back));
     wait_holder(&pair.a, &pair.b, &VIP);
 }
+
+/// A director alone whose `eth0` is not as it should be when it starts; `mend` makes it right.
+#[track_caller]
+fn starts_in_fault(spoil: fn(&Host), why: &str, mend: fn(&Host)) {
+    let lan = Lan::new();
+    let a = lan.host("a", 1);
+    spoil(&a);
+    let lines = "advert_int 0.25";
+    let configuration =
+        version_3("dynamic_interfaces") + &instance("L", 61, 150, lines, &["10.9.0.100/24"]);
+    let daemon = start(&a, &configuration);
+    daemon.wait_log(why);
+    daemon.wait_log("(L) entering FAULT state");
+    mend(&a);
+    daemon.wait_log("(L) Entering BACKUP STATE");
+    a.wait_holds(VIP[0], true);
+    daemon.stop();
+    lan.capture().judge();
+}
+
+#[test]
+fn a_link_that_is_down_at_the_start() {
+    if ready() {
+        let why = "(L): entering FAULT state (interface eth0 down)";
+        starts_in_fault(|a| a.set_link(false), why, |a| a.set_link(true));
+    }
+}
+
+#[test]
+fn an_interface_without_an_address_at_the_start() {
+    if ready() {
+        let why = "(L) entering FAULT state (no IPv4 address for interface)";
+        starts_in_fault(
+            |a| drop(a.ip("address del 10.9.0.1/24 dev eth0")),
+            why,
+            |a| drop(a.ip("address add 10.9.0.1/24 dev eth0")),
+        );
+    }
+}
+
+#[test]
+fn an_interface_that_is_not_there_at_the_start() {
+    if ready() {
+        let why = "interface eth0 which doesn't currently exist";
+        starts_in_fault(Host::unplug, why, Host::plug_in);
+    }
+}
+
+/// Without its own address an instance has nothing to send from; with another it goes on.
+#[test]
+fn an_own_address_that_goes_is_a_fault_unless_there_is_another() {
+    if !ready() {
+        return;
+    }
+    // Or the kernel would take the others of a network away with the first.
+    let promote = |a: &Host| {
+        let setting = "/proc/sys/net/ipv4/conf/eth0/promote_secondaries";
+        a.inside(|| std::fs::write(setting, "1")).unwrap();
+    };
+    let pair = pair("", promote);
+    pair.a.ip("address add 10.9.0.11/24 dev eth0");
+    let seen = pair.lan.capture().adverts().len();
+    pair.a.ip("address del 10.9.0.1/24 dev eth0");
+    testbed::wait_for("a goes on from its other address", || {
+        let packets = pair.lan.capture().packets();
+        packets.iter().any(|p| p.get("ip.src") == "10.9.0.11" && p.get("vrrp.prio") == "150")
+    });
+    assert!(pair.lan.capture().adverts().len() > seen);
+    assert!(pair.a.holds(VIP[0]));
+
+    pair.a.ip("address del 10.9.0.11/24 dev eth0");
+    wait_holder(&pair.b, &pair.a, &VIP);
+    pair.first.wait_log("(L) Entering FAULT STATE");
+    pair.a.ip("address add 10.9.0.1/24 dev eth0");
+    wait_holder(&pair.a, &pair.b, &VIP);
+}

@@ -2,7 +2,7 @@
 
 use testbed::{Lan, wait_for};
 
-use crate::{assert_content, instance, ready, ready_for_ours, start, version_3};
+use crate::{assert_content, instance, ready, ready_for_ours, start, version_3, wait_holder};
 
 /// No packet, no netlink write: the capture and `ip monitor` see nothing between two adverts two seconds apart.
 /// (The C daemon sends an advert at every reload.)
@@ -123,4 +123,34 @@ fn a_broken_file_leaves_everything_running() {
     daemon.reload(&good.replace("10.9.0.100", "10.9.0.101"));
     a.wait_holds("10.9.0.101", true);
     a.wait_holds("10.9.0.100", false);
+}
+
+/// A priority is not a reason to start anew: the reload changes it, and the election decides.
+#[test]
+fn a_changed_priority_moves_the_address() {
+    if !ready() {
+        return;
+    }
+    let lan = Lan::new();
+    let (a, b) = (lan.host("a", 1), lan.host("b", 2));
+    let configuration = |name, priority| {
+        version_3("") + &instance(name, 65, priority, "advert_int 0.25", &["10.9.0.100/24"])
+    };
+    let first = start(&a, &configuration("R", 150));
+    let second = start(&b, &configuration("R", 100));
+    wait_holder(&a, &b, &["10.9.0.100"]);
+    second.reload(&configuration("R", 200));
+    wait_holder(&b, &a, &["10.9.0.100"]);
+    second.reload(&configuration("R", 100));
+    wait_holder(&a, &b, &["10.9.0.100"]);
+
+    // Nor is a name: the instance keeps its role and its counters.
+    first.reload(&configuration("RENAMED", 150));
+    first.wait_log("Reload complete");
+    let seen = lan.capture().adverts().len();
+    lan.capture().wait_advert("a leads on", seen + 3, |advert| advert.priority == 150);
+    assert_eq!(first.counters("RENAMED").get("Became master"), 2);
+    assert!(a.holds("10.9.0.100") && !b.holds("10.9.0.100"));
+    assert_content(&first, &["RENAMED"]);
+    assert_content(&second, &["R"]);
 }

@@ -89,6 +89,16 @@ impl Daemon {
             .unwrap_or_else(|e| panic!("{signal} to {}: {e}", self.name));
     }
 
+    /// Sends a signal to the daemon and to every process below it.
+    #[track_caller]
+    pub fn signal_all(&self, signal: Signal) {
+        let below = descendants(self.pid());
+        self.signal(signal);
+        for pid in below {
+            let _ = kill(Pid::from_raw(pid), signal);
+        }
+    }
+
     /// Puts a new configuration in place and asks for a reload.
     #[track_caller]
     pub fn reload(&self, configuration: &str) {

@@ -310,7 +310,7 @@ impl Router {
                 crate::config::Family::V4 => "IPv4",
                 crate::config::Family::V6 => "IPv6",
             };
-            log(out, format!("({name}): entering FAULT state (no {family} address for interface)"));
+            log(out, format!("({name}) entering FAULT state (no {family} address for interface)"));
         }
         for tracker in &self.trackers {
             let blames = tracker
