@@ -25,6 +25,7 @@ mod transition;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -56,8 +57,9 @@ impl Router {
     /// A router that has not started; trackers have no status yet except that interfaces are down
     /// until [`Router::set_tracker`] says otherwise.
     pub fn new(settings: Settings) -> Self {
-        let instances: Vec<Instance> =
-            settings.instances.into_iter().map(|s| Instance::new(Rc::new(s))).collect();
+        // Not collected: that would keep the settings' room, three times as much as is needed.
+        let mut instances = Vec::with_capacity(settings.instances.len());
+        instances.extend(settings.instances.into_iter().map(|s| Instance::new(Rc::new(s))));
         let mut router = Router {
             globals: settings.globals,
             instances,
@@ -143,6 +145,28 @@ impl Router {
             self.instances[i].armed = Time::NEVER;
             self.due(now, i, out);
             self.arm(i);
+        }
+        self.correct_heap();
+    }
+
+    /// Corrects the entries at the head that are earlier than their instances are due. Without it
+    /// each of them would wake the daemon once for nothing.
+    fn correct_heap(&mut self) {
+        while let Some(mut head) = self.heap.peek_mut() {
+            let Reverse((at, i)) = *head;
+            let inst = &mut self.instances[i];
+            let due = inst.next_due();
+            if inst.armed != at || due == Time::NEVER {
+                if inst.armed == at {
+                    inst.armed = Time::NEVER;
+                }
+                PeekMut::pop(head);
+            } else if due > at {
+                inst.armed = due;
+                *head = Reverse((due, i));
+            } else {
+                break;
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use std::io;
 use std::net::{IpAddr, Ipv6Addr};
 use std::os::fd::BorrowedFd;
 
-use super::sys::{BATCH, Destination, Message, Receiver, Sender};
+use super::sys::{Destination, Message, Receiver, Sender};
 use crate::packet::{Packet, Template, TooShort};
 
 /// Most packets a batch holds before it must be flushed.
@@ -141,7 +141,7 @@ impl SendBatch {
         Ok(())
     }
 
-    /// Sends everything, one system call for each socket and [`BATCH`] packets, in the order queued within a
+    /// Sends everything, one system call for each socket and batch, in the order queued within a
     /// socket. `socket` gives the descriptor for a number; each packet that could not be sent is reported with its
     /// tag and not tried again. Returns how many were sent. The batch is empty afterwards.
     pub fn flush<'fd>(
@@ -201,7 +201,7 @@ pub(super) fn send_all<T>(
     sent
 }
 
-/// Buffers for [`BATCH`] datagrams, shared by all receive sockets.
+/// Buffers for a batch of datagrams, shared by all receive sockets.
 pub struct ReceiveBatch {
     receiver: Receiver,
 }
@@ -214,15 +214,15 @@ impl ReceiveBatch {
 
     /// Takes what has arrived. Nothing there is an empty, drained result, not an error.
     pub fn receive(&mut self, fd: BorrowedFd<'_>) -> io::Result<Received<'_>> {
-        let count = loop {
+        let (count, drained) = loop {
             match self.receiver.receive(fd) {
-                Ok(count) => break count,
+                Ok(received) => break received,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break 0,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break (0, true),
                 Err(error) => return Err(error),
             }
         };
-        Ok(Received { receiver: &self.receiver, next: 0, count })
+        Ok(Received { receiver: &self.receiver, next: 0, count, drained })
     }
 }
 
@@ -231,12 +231,13 @@ pub struct Received<'a> {
     receiver: &'a Receiver,
     next: usize,
     count: usize,
+    drained: bool,
 }
 
 impl Received<'_> {
     /// Whether the socket had no more than this.
     pub fn drained(&self) -> bool {
-        self.count < BATCH
+        self.drained
     }
 }
 

@@ -12,6 +12,8 @@ use std::ptr;
 
 /// Most datagrams one system call takes or gives.
 pub const BATCH: usize = 64;
+/// What a receiving call asks for at least.
+const FEWEST: usize = 8;
 
 /// Sets an integer socket option.
 pub(super) fn set_option(
@@ -95,6 +97,8 @@ pub(super) struct Receiver {
     iovecs: Box<[libc::iovec]>,
     headers: Box<[libc::mmsghdr]>,
     count: usize,
+    /// How many the next call asks for: preparing a slot costs more than most sockets ever need.
+    wanted: usize,
 }
 
 /// What came with a datagram.
@@ -120,19 +124,23 @@ impl Receiver {
             iovecs: slots(),
             headers: slots(),
             count: 0,
+            wanted: FEWEST,
         }
     }
 
-    /// Takes what is there, up to [`BATCH`] datagrams, without waiting. Returns how many.
-    pub(super) fn receive(&mut self, fd: BorrowedFd<'_>) -> io::Result<usize> {
+    /// Takes what is there, without waiting: up to [`BATCH`] datagrams, fewer while there are few.
+    /// Returns how many, and whether nothing was left.
+    pub(super) fn receive(&mut self, fd: BorrowedFd<'_>) -> io::Result<(usize, bool)> {
         self.count = 0;
+        let wanted = self.wanted;
         let slots = self
             .buffers
             .chunks_exact_mut(self.slot_len)
             .zip(self.names.iter_mut())
             .zip(self.controls.iter_mut())
             .zip(self.iovecs.iter_mut())
-            .zip(self.headers.iter_mut());
+            .zip(self.headers.iter_mut())
+            .take(wanted);
         for ((((buffer, name), control), iovec), header) in slots {
             iovec.iov_base = buffer.as_mut_ptr().cast();
             iovec.iov_len = buffer.len();
@@ -147,19 +155,24 @@ impl Receiver {
             message.msg_flags = 0;
             header.msg_len = 0;
         }
-        // SAFETY: all BATCH headers point to live, exclusively borrowed memory of the stated lengths, set just
+        // SAFETY: the first `wanted` headers, of BATCH, point to live, exclusively borrowed memory of the stated lengths, set just
         // above, and the kernel keeps no pointer after the call.
         let count = unsafe {
             libc::recvmmsg(
                 fd.as_raw_fd(),
                 self.headers.as_mut_ptr(),
-                BATCH as libc::c_uint,
+                wanted as libc::c_uint,
                 (libc::MSG_DONTWAIT | libc::MSG_TRUNC) as _,
                 ptr::null_mut(),
             )
         };
         self.count = usize::try_from(count).map_err(|_| io::Error::last_os_error())?;
-        Ok(self.count)
+        if self.count == wanted {
+            self.wanted = (wanted * 2).min(BATCH);
+        } else if self.count < wanted / 4 {
+            self.wanted = (wanted / 2).max(FEWEST);
+        }
+        Ok((self.count, self.count < wanted))
     }
 
     /// One datagram of the last call.

@@ -167,6 +167,26 @@ fn becoming_master_is_advert_then_addresses_then_announcements_then_words() {
 }
 
 #[test]
+fn deadlines_that_adverts_moved_on_wake_nobody_one_by_one() {
+    let instances: Vec<InstanceSettings> = (1..=10u8)
+        .map(|vrid| InstanceSettings { vrid, name: format!("V{vrid}"), ..instance(100 + vrid) })
+        .collect();
+    let mut b = Bench::with(Settings { instances, ..Settings::default() });
+    b.start();
+    b.now += Duration::from_secs(3);
+    let heard = Heard { source: HIGHER, priority: 200, interval: Duration::from_secs(1) };
+    for i in 0..10 {
+        b.router.advert_received(b.now, i, &heard, &mut b.out);
+    }
+    let wake = b.router.next_deadline();
+    b.out.clear();
+    b.router.expire(wake, &mut b.out);
+    assert_eq!(b.out, []);
+    let earliest = b.router.instances().iter().map(|i| i.deadline()).min();
+    assert_eq!(Some(b.router.next_deadline()), earliest);
+}
+
+#[test]
 fn adverts_follow_the_planned_time_without_drift() {
     let mut b = Bench::started(instance(100)).become_master();
     let first = b.router.next_deadline();
