@@ -183,6 +183,8 @@ impl Vrrp {
             self.plan_announcements(&actions);
         }
         actions.clear();
+        // Room for an advert of each instance; a start or a takeover asks for several times as much.
+        actions.shrink_to(self.ports.len());
         self.actions = actions;
     }
 

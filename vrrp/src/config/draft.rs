@@ -122,7 +122,7 @@ pub(super) struct GroupDraft {
 pub(super) fn script_place<'a>(
     notify: &'a mut NotifySettings,
     name: &str,
-) -> Option<&'a mut Option<Script>> {
+) -> Option<&'a mut Option<Box<Script>>> {
     Some(match name {
         "notify_master" => &mut notify.master,
         "notify_backup" => &mut notify.backup,

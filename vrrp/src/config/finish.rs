@@ -41,6 +41,11 @@ pub(super) fn finish(mut b: Builder, ctx: &mut Context<'_>) -> Result<Settings, 
         return Err(Refused { reasons: b.refused });
     }
     unused(&mut b, ctx);
+    for instance in &mut instances {
+        // Most have one address, and lists begin with room for four.
+        instance.addresses.shrink_to_fit();
+        instance.excluded.shrink_to_fit();
+    }
     Ok(Settings {
         globals: b.globals.settings,
         instances,

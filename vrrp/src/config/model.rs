@@ -416,25 +416,25 @@ pub struct Track {
     pub reverse: bool,
 }
 
-/// Scripts and mails of an instance or group.
+/// Scripts and mails of an instance or group. Boxed, because most instances have none.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct NotifySettings {
     /// `notify_master`.
-    pub master: Option<Script>,
+    pub master: Option<Box<Script>>,
     /// `notify_backup`.
-    pub backup: Option<Script>,
+    pub backup: Option<Box<Script>>,
     /// `notify_fault`.
-    pub fault: Option<Script>,
+    pub fault: Option<Box<Script>>,
     /// `notify_stop`.
-    pub stop: Option<Script>,
+    pub stop: Option<Box<Script>>,
     /// `notify_deleted`'s script.
-    pub deleted: Option<Script>,
+    pub deleted: Option<Box<Script>>,
     /// `notify_deleted` was given (with or without script).
     pub report_deleted: bool,
     /// `notify`.
-    pub generic: Option<Script>,
+    pub generic: Option<Box<Script>>,
     /// `notify_master_rx_lower_pri`.
-    pub master_rx_lower_pri: Option<Script>,
+    pub master_rx_lower_pri: Option<Box<Script>>,
     /// `notify_priority_changes`, resolved.
     pub priority_changes: bool,
     /// `smtp_alert`, resolved.

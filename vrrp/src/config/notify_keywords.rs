@@ -13,7 +13,7 @@ pub(super) fn instance_script(b: &mut Builder, line: &Line, ctx: &mut Context<'_
     let taken = script_place(&mut b.draft.notify, line.name()).is_none_or(|place| place.is_some());
     let Some(script) = resolve(b, &owner, taken, command, line, ctx) else { return };
     if let Some(place) = script_place(&mut b.draft.notify, line.name()) {
-        *place = Some(script);
+        *place = Some(Box::new(script));
     }
 }
 
@@ -38,7 +38,7 @@ pub(super) fn group_script(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) 
     let taken = script_place(&mut b.group.notify, line.name()).is_none_or(|place| place.is_some());
     let Some(script) = resolve(b, &owner, taken, command, line, ctx) else { return };
     if let Some(place) = script_place(&mut b.group.notify, line.name()) {
-        *place = Some(script);
+        *place = Some(Box::new(script));
     }
 }
 

@@ -74,9 +74,9 @@ fn section<'a>(dump: &'a str, title: &str) -> &'a str {
     &rest[..rest.find("------<").unwrap_or(rest.len())]
 }
 
-fn script(words: &[&str]) -> Option<Script> {
+fn script(words: &[&str]) -> Option<Box<Script>> {
     let argv: Vec<String> = words.iter().map(|w| (*w).to_owned()).collect();
-    Some(Script { text: argv.join(" "), argv, uid: 1, gid: 2, groups: None })
+    Some(Box::new(Script { text: argv.join(" "), argv, uid: 1, gid: 2, groups: None }))
 }
 
 fn ip(text: &str) -> IpAddr {
@@ -213,7 +213,7 @@ fn full_v2() -> World {
     a.track_bfds.push(track("b1", 7, false));
     a.notify = NotifySettings {
         master: script(&["/usr/bin/true", "two words"])
-            .map(|s| Script { groups: Some(vec![10, 20]), ..s }),
+            .map(|s| Box::new(Script { groups: Some(vec![10, 20]), ..*s })),
         backup: script(&["/b"]),
         fault: script(&["/f"]),
         stop: script(&["/s"]),

@@ -59,6 +59,7 @@ impl Router {
         let mut before: Vec<Option<Instance>> =
             std::mem::take(&mut self.instances).into_iter().map(Some).collect();
         let mut map = Vec::with_capacity(new.instances.len());
+        self.instances = Vec::with_capacity(new.instances.len());
         for settings in new.instances {
             let from = old.remove(&identity(&settings));
             let kept = from.and_then(|i| before[i].take());

@@ -48,7 +48,8 @@ impl Vrrp {
         let announcer = Announcer::open(&settings.globals, &settings.garp_groups)?;
         log::debug!("Registering gratuitous ARP shared channel");
         log::debug!("Registering gratuitous NDISC shared channel");
-        let mtu = view.links().iter().map(|l| l.mtu as usize).max().unwrap_or(SLOT);
+        let carriers = view.links().into_iter().filter(|l| !l.is_loopback());
+        let mtu = carriers.map(|l| l.mtu as usize).max().unwrap_or(SLOT);
         let mut vrrp = Vrrp {
             options,
             router: Router::new(Settings::default()),
@@ -79,7 +80,7 @@ impl Vrrp {
             settling: false,
             resync_at: None,
             sender: SendBatch::new(),
-            // Loopback's MTU is 64 KiB; no advert is longer than an Ethernet frame of 9,000 bytes.
+            // No advert is longer than an Ethernet frame of 9,000 bytes.
             receiver: Some(ReceiveBatch::new(mtu.clamp(SLOT, 9216))),
             timer: None,
             dropped: Dropped::default(),

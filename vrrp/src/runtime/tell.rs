@@ -75,14 +75,14 @@ impl Vrrp {
         // A removed instance is reported as FAULT unless it asked for DELETED, and its fault script
         // is not run (the C daemon's choice, which scripts cope with).
         let own = match notice.event {
-            NotifyEvent::Master => settings.master.map(|s| ("notify_master", s)),
-            NotifyEvent::Backup => settings.backup.map(|s| ("notify_backup", s)),
+            NotifyEvent::Master => settings.master.map(|s| ("notify_master", *s)),
+            NotifyEvent::Backup => settings.backup.map(|s| ("notify_backup", *s)),
             NotifyEvent::Fault if notice.removed => None,
-            NotifyEvent::Fault => settings.fault.map(|s| ("notify_fault", s)),
-            NotifyEvent::Stop => settings.stop.map(|s| ("notify_stop", s)),
-            NotifyEvent::Deleted => settings.deleted.map(|s| ("notify_deleted", s)),
+            NotifyEvent::Fault => settings.fault.map(|s| ("notify_fault", *s)),
+            NotifyEvent::Stop => settings.stop.map(|s| ("notify_stop", *s)),
+            NotifyEvent::Deleted => settings.deleted.map(|s| ("notify_deleted", *s)),
             NotifyEvent::MasterRxLowerPri => {
-                settings.master_rx_lower_pri.map(|s| ("notify_master_rx_lower_pri", s))
+                settings.master_rx_lower_pri.map(|s| ("notify_master_rx_lower_pri", *s))
             }
             NotifyEvent::MasterPriority | NotifyEvent::BackupPriority => None,
         };
@@ -100,7 +100,7 @@ impl Vrrp {
             word: notice.event.word(),
             priority: notice.priority,
             own,
-            generic: settings.generic.filter(|_| state),
+            generic: settings.generic.filter(|_| state).map(|s| *s),
         })
     }
 }

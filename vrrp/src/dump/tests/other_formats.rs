@@ -80,7 +80,7 @@ fn json_of_one_instance() {
     world.checks.push(Check::new(
         ScriptSettings {
             name: "s1".into(),
-            script: script(&["/bin/check", "x y"]).unwrap(),
+            script: *script(&["/bin/check", "x y"]).unwrap(),
             interval: Duration::from_secs(1),
             timeout: Duration::from_secs(1),
             weight: 0,

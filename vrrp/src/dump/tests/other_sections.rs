@@ -73,7 +73,7 @@ fn scripts_and_files() {
     let mut world = World::of(vec![a]);
     let settings = |name: &str, interval| ScriptSettings {
         name: name.into(),
-        script: script(&["/bin/check", "x"]).unwrap(),
+        script: *script(&["/bin/check", "x"]).unwrap(),
         interval,
         timeout: Duration::from_secs(3),
         weight: -10,
