@@ -1,6 +1,7 @@
 //! The running daemon: what its callbacks act on, what it tells those who ask, and how it stops.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::unistd::getpid;
@@ -14,7 +15,7 @@ use crate::configuration::{Configuration, Parts};
 use crate::dump::{self, names};
 use crate::namespace::{self, Namespace};
 use crate::pidfile::PidFiles;
-use crate::process::CoreDumps;
+use crate::process::{self, CoreDumps, Raising};
 use crate::reload::{Reload, Schedule, schedule};
 use crate::systemd::Systemd;
 use crate::{logging, scripts};
@@ -68,6 +69,8 @@ pub struct Daemon {
     pub pid_files: PidFiles,
     /// Undone at the end.
     pub core_dumps: CoreDumps,
+    /// `max_auto_priority`.
+    pub raising: Raising,
     /// Left at the end.
     pub namespace: Option<Namespace>,
 }
@@ -282,6 +285,21 @@ pub fn feed_watchdog(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon, _: 
     if let Some(period) = daemon.systemd.watchdog() {
         daemon.systemd.alive();
         scheduler.add_timer_after(Class::Background, period, 0, feed_watchdog);
+    }
+}
+
+/// How often lateness is looked at, for `max_auto_priority`.
+const LATENESS: Duration = Duration::from_secs(1);
+
+/// Raises the realtime priority when the loop was late and the configuration allows it.
+pub fn watch_lateness(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon, _: Ready) {
+    let lag = scheduler.take_lag();
+    let wanted = &daemon.configuration.globals.scheduling;
+    if let Some(priority) = daemon.raising.late(lag, wanted) {
+        process::raise(priority, lag, wanted);
+    }
+    if wanted.max_auto_priority > 0 {
+        scheduler.add_timer_after(Class::Background, LATENESS, 0, watch_lateness);
     }
 }
 

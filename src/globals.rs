@@ -35,8 +35,6 @@ pub struct Globals {
     pub instance: Option<String>,
     /// `child_wait_time`.
     pub child_wait_time: Duration,
-    /// `process_names`.
-    pub process_names: bool,
     /// `process_name`.
     pub process_name: Option<String>,
     /// `vrrp_process_name`.
@@ -69,8 +67,6 @@ pub struct Globals {
 
 /// How the process is scheduled. There is one process, so the keywords of VRRP hold for all of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-// Until the start applies it.
-#[allow(dead_code)]
 pub struct Scheduling {
     /// `max_auto_priority`; 0: off, -1: off without a notice.
     pub max_auto_priority: i8,
@@ -95,7 +91,6 @@ impl Default for Globals {
             use_pid_dir: false,
             instance: None,
             child_wait_time: Duration::from_secs(5),
-            process_names: false,
             process_name: None,
             vrrp_process_name: None,
             startup_script: None,

@@ -18,6 +18,7 @@ use scheduler::{Class, Ready, Scheduler};
 use crate::configuration::{Configuration, Read, Reading, Step, Unusable, main_file};
 use crate::daemon::{self, Daemon, Phase};
 use crate::host::Kernel;
+use crate::process;
 pub use schedule::Schedule;
 
 /// Time after which a slice ends, whatever is left.
@@ -108,7 +109,8 @@ fn finish(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon, read: Read) {
     read.log();
     match judge(&daemon.configuration, read) {
         Ok(configuration) => {
-            daemon.configuration = configuration;
+            let before = std::mem::replace(&mut daemon.configuration, configuration);
+            follow(scheduler, daemon, &before);
             daemon::apply(scheduler, daemon);
             log::info!("Reload complete");
         }
@@ -117,6 +119,18 @@ fn finish(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon, read: Read) {
     // Also when nothing changed: the service manager waits for the end.
     daemon.systemd.ready();
     run_queued(scheduler, daemon);
+}
+
+/// Lets the process itself follow what changed in its scheduling and name.
+fn follow(scheduler: &mut Scheduler<Daemon>, daemon: &Daemon, before: &Configuration) {
+    let (old, new) = (&before.globals, &daemon.configuration.globals);
+    process::schedule(&new.scheduling, &old.scheduling);
+    if new.process_name != old.process_name {
+        process::set_name(new.process_name.as_deref().unwrap_or("keepalived"));
+    }
+    if old.scheduling.max_auto_priority <= 0 && new.scheduling.max_auto_priority > 0 {
+        scheduler.add_event(Class::Background, 0, daemon::watch_lateness);
+    }
 }
 
 /// The new configuration, or why it cannot take the place of `running`.

@@ -90,7 +90,7 @@ fn came(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon, ready: Ready) {
         Some(Request::StatsClear) => daemon.dump_stats(true),
         Some(Request::Json) => daemon.dump_json(scheduler.now()),
         Some(Request::CpuLimit) => {
-            log::warn!("The realtime CPU time limit (vrrp_rlimit_rttime) is near");
+            log::warn!("Half of the realtime CPU time limit (vrrp_rlimit_rttime) is used up");
         }
         None => {}
     }

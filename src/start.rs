@@ -12,10 +12,11 @@ use crate::cli::{Options, VERSION_LINE};
 use crate::configuration::{self, Configuration};
 use crate::daemon::{self, Daemon, Phase};
 use crate::daemonise::{Side, daemonise};
+use crate::globals::Scheduling;
 use crate::logging::{self, Idents, Sinks, Style};
 use crate::namespace::{self, Namespace};
 use crate::pidfile::{self, PidFiles};
-use crate::process::{self, CoreDumps};
+use crate::process::{self, CoreDumps, Raising};
 use crate::reload::Reload;
 use crate::systemd::Systemd;
 use crate::{scripts, signals};
@@ -140,7 +141,6 @@ impl Prepared {
         if let Some(name) = &globals.process_name {
             process::set_name(name);
         }
-        process::schedule(&globals.scheduling);
         let mut core_dumps = CoreDumps::default();
         if options.core_dump {
             core_dumps = CoreDumps::enable(options.core_pattern.as_deref());
@@ -191,6 +191,12 @@ impl Prepared {
     }
 
     fn run_loop(self) -> i32 {
+        let scheduling = &self.configuration.globals.scheduling;
+        notify::remember_limits();
+        process::schedule(scheduling, &Scheduling::default());
+        if scheduling.max_auto_priority == 0 {
+            log::debug!("max_auto_priority is not set: lateness does not raise the priority");
+        }
         let mut scheduler = match Scheduler::new() {
             Ok(scheduler) => scheduler,
             Err(e) => {
@@ -214,6 +220,7 @@ impl Prepared {
             pid_directory: self.pid_directory,
             pid_files: self.pid_files,
             core_dumps: self.core_dumps,
+            raising: Raising::default(),
             namespace: self.namespace,
         };
         if let Err(e) = signals::watch(&mut scheduler, daemon.options.ignore_sigint) {
@@ -222,6 +229,7 @@ impl Prepared {
         }
         scheduler.add_event(Class::Background, 0, daemon::watch_console);
         scheduler.add_event(Class::Background, 0, daemon::feed_watchdog);
+        scheduler.add_event(Class::Background, 0, daemon::watch_lateness);
         scheduler.add_event(Class::Background, 0, |scheduler, daemon, _| {
             let script = daemon.configuration.globals.startup_script.clone();
             scripts::run(scheduler, daemon, "startup script", script, Daemon::activate);

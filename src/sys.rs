@@ -87,14 +87,17 @@ pub fn set_nice(nice: i32) -> std::io::Result<()> {
     if done == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
 }
 
-/// Puts this process under `SCHED_RR` with `priority`; its children get the normal policy back.
+/// Puts this process under `SCHED_RR` with `priority`, or back under the normal policy if that is 0;
+/// its children get the normal policy.
 pub fn set_realtime(priority: i32) -> std::io::Result<()> {
     // SAFETY: `sched_param` is plain data for which all zeroes is a value.
     let mut param: libc::sched_param = unsafe { std::mem::zeroed() };
     param.sched_priority = priority;
-    // SAFETY: the pointer is valid for the duration of the call, which keeps it not.
-    let done = unsafe {
-        libc::sched_setscheduler(0, libc::SCHED_RR | libc::SCHED_RESET_ON_FORK, &raw const param)
+    let policy = match priority {
+        0 => libc::SCHED_OTHER,
+        _ => libc::SCHED_RR | libc::SCHED_RESET_ON_FORK,
     };
+    // SAFETY: the pointer is valid for the duration of the call, which keeps it not.
+    let done = unsafe { libc::sched_setscheduler(0, policy, &raw const param) };
     if done == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
 }

@@ -41,7 +41,7 @@ pub static GLOBAL: Table<Draft> = Table::new(&[
     global(
         Keyword::new("bfd_process_name", Args::Word { max: 15 }, "Name of the BFD process")
             .required()
-            .not_yet(),
+            .never("there is one process, which process_name names"),
     ),
     global(
         Keyword::new("bfd_priority", Args::lenient(-20, 19), "Nice value of the BFD process")

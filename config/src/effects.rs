@@ -1,10 +1,10 @@
-//! Saying what the rows know about keywords in use: no effect yet, deprecated.
+//! Saying what the rows know about keywords in use: no effect (yet), deprecated.
 
 use std::collections::HashSet;
 
 use crate::{Class, Context, Effect, Line, Sources};
 
-/// Logs, once for each keyword in `lines` and their blocks, that it has no effect yet, and reports
+/// Logs, once for each keyword in `lines` and their blocks, that it has no effect, and reports
 /// old spellings.
 pub fn note_effects(lines: &[Line], sources: &Sources, ctx: &mut Context<'_>) {
     Effects::default().note(lines, sources, ctx);
@@ -33,6 +33,12 @@ impl Effects {
                 if self.seen.insert(name) {
                     let place = sources.place(line.span);
                     ctx.log(None, format!("keyword `{name}` has no effect yet ({place})"));
+                }
+            }
+            Effect::Never(why) => {
+                if self.seen.insert(name) {
+                    let place = sources.place(line.span);
+                    ctx.log(None, format!("keyword `{name}` has no effect: {why} ({place})"));
                 }
             }
             Effect::Alias { of: "", .. } => {}

@@ -79,6 +79,9 @@ pub enum Effect {
     /// Read and checked, but without effect yet; said once in the log and listed in
     /// `docs/compatibility.md`.
     NotYet,
+    /// Read and checked, and without effect for good; the text says why. Said once in the log; a row of
+    /// `docs/compatibility.md` tells more.
+    Never(&'static str),
     /// An old spelling of another keyword; the text names the new one. `counts` is whether it is an
     /// error of class [`crate::Class::Deprecated`] (else a plain log line, empty text: silent).
     Alias {
@@ -154,6 +157,12 @@ impl Keyword {
     /// Read and checked, but without effect yet.
     pub const fn not_yet(mut self) -> Keyword {
         self.effect = Effect::NotYet;
+        self
+    }
+
+    /// Read and checked, but without effect for good, because of `why`.
+    pub const fn never(mut self, why: &'static str) -> Keyword {
+        self.effect = Effect::Never(why);
         self
     }
 

@@ -30,6 +30,7 @@ static FIRST: Table<()> = Table::new(&[
     row(Keyword::new("list", Args::Flag, "").values()),
     row(Keyword::new("named_list", Args::Word { max: 0 }, "").expected().values()),
     row(Keyword::new("later", Args::Int { min: 0, max: 9, lenient: false }, "").not_yet()),
+    row(Keyword::new("never", Args::Flag, "").never("it is not needed")),
     row(Keyword::new("old", Args::Flag, "").alias("word", true)),
     row(Keyword::new("older", Args::Flag, "").alias("word", false)),
     row(Keyword::new("oldest", Args::Flag, "").alias("", false)),

@@ -274,7 +274,9 @@ impl<W> Scheduler<W> {
         let mut due = self.now;
         if matches!(cause, Cause::Timer | Cause::TimedOut) {
             due = thread.deadline;
-            self.stats.count_lag(self.now.since(due));
+            let lag = self.now.since(due);
+            self.stats.count_lag(lag);
+            self.recent_lag = self.recent_lag.max(lag);
         }
         self.stats.callbacks[thread.class.index()] += 1;
         (thread.callback)(self, world, Ready { id, cause, arg: thread.arg, now: self.now, due });

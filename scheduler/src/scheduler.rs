@@ -36,6 +36,7 @@ pub struct Scheduler<W> {
     pub(crate) awake_since: Time,
     pub(crate) stopped: bool,
     pub(crate) stats: Stats,
+    pub(crate) recent_lag: Duration,
 }
 
 impl<W> Scheduler<W> {
@@ -83,6 +84,7 @@ impl<W> Scheduler<W> {
             awake_since: now,
             stopped: false,
             stats: Stats::default(),
+            recent_lag: Duration::ZERO,
         }
     }
 
@@ -257,6 +259,11 @@ impl<W> Scheduler<W> {
     /// The counters.
     pub fn stats(&self) -> Stats {
         self.stats.clone()
+    }
+
+    /// Worst lateness of a timer since the last call.
+    pub fn take_lag(&mut self) -> Duration {
+        std::mem::take(&mut self.recent_lag)
     }
 
     /// How many threads are registered.

@@ -108,3 +108,18 @@ fn the_document_lists_the_keywords_without_effect() {
         "docs/compatibility.md is out of date; run the test with {REWRITE}=1, or put this in:\n{fresh}"
     );
 }
+
+/// A keyword without effect for good is a deliberate difference.
+#[test]
+fn the_document_says_why_a_keyword_has_no_effect() {
+    let document = std::fs::read_to_string(DOCUMENT).unwrap();
+    for (block, keyword) in rows() {
+        if let Effect::Never(_) = keyword.effect {
+            let row = document.lines().find(|line| {
+                let cell = line.split('|').nth(1).unwrap_or_default();
+                cell.contains(&format!("`{}`", keyword.name))
+            });
+            assert!(row.is_some(), "{block} {}: no row in docs/compatibility.md", keyword.name);
+        }
+    }
+}

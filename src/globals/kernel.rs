@@ -20,8 +20,7 @@ pub static KERNEL: Table<Draft> = Table::new(&[
             Args::lenient(-1, 99),
             "realtime priority that lateness may raise the process to",
         )
-        .or("0")
-        .not_yet(),
+        .or("0"),
         set_max_auto_priority,
     ),
     D::new(
@@ -32,8 +31,7 @@ pub static KERNEL: Table<Draft> = Table::new(&[
         )
         .expected()
         .or("1000000")
-        .unit("µs")
-        .not_yet(),
+        .unit("µs"),
         |d, l, c| set(micros(l, c), &mut d.globals.scheduling.min_auto_priority_delay),
     ),
     D::new(Keyword::new("vrrp_priority", NICE, "nice value").expected().or("0"), |d, l, c| {

@@ -12,6 +12,7 @@ type D = Row<Draft>;
 
 const NAME: Args = Args::Free("NAME");
 const SCRIPT_LIMIT: Args = Args::lenient(1, 1000);
+const ONE_PROCESS: &str = "there is one process, which process_name names";
 const PROCESS_NAME: Args = Args::Free("NAME, at most 15 bytes");
 
 /// Single lines of the top level, and `global_defs` with the keywords of all crates.
@@ -87,8 +88,9 @@ pub static TOP: Table<Draft> = Table::new(&[
 /// `global_defs` of the daemon as a whole: names, scripts, files, scheduling.
 pub static GLOBAL_DEFS: Table<Draft> = Table::new(&[
     D::new(
-        Keyword::new("process_names", Args::Flag, "name the process after what it does").not_yet(),
-        |d, _, _| d.globals.process_names = true,
+        Keyword::new("process_names", Args::Flag, "name each process after what it does")
+            .never(ONE_PROCESS),
+        check,
     ),
     D::new(
         Keyword::new("process_name", PROCESS_NAME, "name of the process")
@@ -99,7 +101,7 @@ pub static GLOBAL_DEFS: Table<Draft> = Table::new(&[
     D::new(
         Keyword::new("vrrp_process_name", PROCESS_NAME, "name of the VRRP process")
             .required()
-            .not_yet(),
+            .never(ONE_PROCESS),
         |d, l, c| set(process_name(l, c).map(Some), &mut d.globals.vrrp_process_name),
     ),
     D::new(
@@ -209,7 +211,7 @@ pub static GLOBAL_DEFS: Table<Draft> = Table::new(&[
             "where processes share the configuration",
         )
         .expected()
-        .not_yet(),
+        .never("there is one process, which shares the configuration with nobody"),
         |d, l, c| {
             if l.word(c).is_some() && std::mem::replace(&mut d.tmp_config_directory, true) {
                 already(l, c);

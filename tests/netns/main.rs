@@ -14,6 +14,7 @@ mod dumps;
 mod election;
 mod hostile;
 mod interop;
+mod keywords;
 mod leftovers;
 mod links;
 mod notifying;

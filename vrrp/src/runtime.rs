@@ -15,6 +15,7 @@
 //! - [`holdings`]: the virtual addresses held. [`announcer`]: who is told about them.
 //! - [`port`]: an instance's prebuilt advert and what it expects of others'.
 //! - [`checks`]: `vrrp_script`. [`files`]: `track_file`.
+//! - [`sysctl`]: settings of the kernel that are changed while it runs.
 //! - [`lifecycle`]: start, reload, stop. [`snapshot`]: what the dumps print.
 
 mod announcer;
@@ -27,6 +28,7 @@ mod lifecycle;
 mod links;
 mod port;
 mod snapshot;
+mod sysctl;
 mod tell;
 
 use std::collections::{HashMap, HashSet};
@@ -54,6 +56,7 @@ pub use kernel_view::KernelView;
 pub use lifecycle::{Options, reload, start, stop};
 use links::Debounce;
 use port::Port;
+use sysctl::Sysctls;
 
 /// What the scheduler's world must offer for VRRP to live in it.
 pub trait HasVrrp: HasNotify + 'static {
@@ -98,6 +101,7 @@ pub struct Vrrp {
     channel: Channel,
     announcer: Announcer,
     holdings: Holdings,
+    sysctls: Sysctls,
     endpoints: Vec<Option<Endpoint>>,
     by_key: HashMap<SocketKey, usize>,
     ports: Vec<Port>,
@@ -243,6 +247,7 @@ impl Vrrp {
         if self.holdings.is_dirty() && !self.holdings.apply(&self.view, &mut self.channel) {
             return false;
         }
+        self.sysctls.release(&self.view);
         for action in std::mem::take(&mut self.announcements) {
             match action {
                 Action::Announce { instance, rounds } => {

@@ -120,7 +120,7 @@ pub static GLOBAL: Table<Globals> = Table::new(&[
     checked(
         Keyword::new("checker_process_name", Args::Word { max: 15 }, "Name of the checker process")
             .required()
-            .not_yet(),
+            .never("there is one process, which process_name names"),
     ),
     checked(
         Keyword::new("lvs_process_name", Args::Word { max: 15 }, "Old checker_process_name")

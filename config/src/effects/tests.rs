@@ -5,13 +5,19 @@ use crate::{Class, Context, Mode, note_effects};
 
 #[test]
 fn once_for_each_keyword() {
-    let loaded = load("later 1\nlater 2\nword a\n");
+    let loaded = load("later 1\nlater 2\nword a\nnever\nnever\n");
     let mut diagnostics = Vec::new();
     let mut ctx = Context { diagnostics: &mut diagnostics, mode: Mode::Start };
     note_effects(&loaded.lines, &loaded.sources, &mut ctx);
-    assert_eq!(diagnostics.len(), 1);
-    assert_eq!(diagnostics[0].class, None);
-    assert_eq!(diagnostics[0].message, "keyword `later` has no effect yet (main.conf line 1)");
+    assert!(diagnostics.iter().all(|d| d.class.is_none()));
+    let messages: Vec<&str> = diagnostics.iter().map(|d| d.message.as_str()).collect();
+    assert_eq!(
+        messages,
+        [
+            "keyword `later` has no effect yet (main.conf line 1)",
+            "keyword `never` has no effect: it is not needed (main.conf line 4)",
+        ]
+    );
 }
 
 #[test]

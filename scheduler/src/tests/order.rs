@@ -270,6 +270,7 @@ fn a_periodic_thread_counts_from_the_planned_moment() {
     s.run(&mut log).unwrap();
     assert_eq!(log.ran.len(), 50);
     assert_eq!(s.stats().worst_lag, 7 * MS);
+    assert_eq!((s.take_lag(), s.take_lag()), (7 * MS, Duration::ZERO));
     assert_eq!(s.stats().lag.iter().sum::<u64>(), 50);
 }
 

@@ -63,8 +63,7 @@ pub static GLOBALS: Table<Builder> = Table::new(&[
             "disable_local_igmp",
             Args::Flag,
             "do not report membership of link-local groups",
-        )
-        .not_yet(),
+        ),
         |b, _, _| b.globals.settings.disable_local_igmp = true,
     ),
     B::new(

@@ -122,8 +122,7 @@ pub static INSTANCE: Table<Builder> = Table::new(&[
             "promote_secondaries",
             Args::Flag,
             "removing a primary address keeps its secondaries",
-        )
-        .not_yet(),
+        ),
         |b, _, _| b.draft.promote_secondaries = true,
     ),
     B::new(

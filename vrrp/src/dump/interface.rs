@@ -71,10 +71,12 @@ fn interface(t: &mut Text, s: &Snapshot<'_>, name: &str, link: &Link, garp: Opti
     if let Some(group) = garp {
         spacing(t, group);
     }
-    // Interfaces' settings are only changed for virtual MAC addresses.
+    // These are only changed for virtual MAC addresses.
     t.put("   Reset ARP config counter 0\n");
     t.put("   Original arp_ignore 0\n   Original arp_filter 0\n");
-    t.put("   Original promote_secondaries 0\n   Reset promote_secondaries counter 0\n");
+    let (original, holders) = s.promoted.get(&link.index).copied().unwrap_or(("0", 0));
+    t.put("   Original promote_secondaries ").put(original).end();
+    t.put("   Reset promote_secondaries counter ").int(holders).end();
     if let Some(&(at, forwards)) = s.forwarding.get(name) {
         let not = if forwards { "   " } else { "   Not " };
         t.put(not).time("IPv6 forwarding. Last checked ", at);

@@ -27,6 +27,8 @@ pub(crate) struct Snapshot<'a> {
     pub files: &'a [FileSettings],
     /// By interface name.
     pub debounces: HashMap<&'a str, DebounceView>,
+    /// Interfaces by index whose `promote_secondaries` is set: what it was, and for how many instances.
+    pub promoted: HashMap<u32, (&'a str, u32)>,
     /// When an interface was last asked whether it forwards IPv6, and its answer.
     pub forwarding: HashMap<&'a str, (Time, bool)>,
 }

@@ -57,6 +57,7 @@ impl World {
             checks: &self.checks,
             files: &self.settings.files,
             debounces: HashMap::new(),
+            promoted: HashMap::new(),
             forwarding: HashMap::new(),
         }
     }

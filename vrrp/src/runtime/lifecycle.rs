@@ -13,6 +13,7 @@ use super::holdings::{Holdings, request};
 use super::kernel_view::KernelView;
 use super::links::Debounce;
 use super::port::Port;
+use super::sysctl::Sysctls;
 use super::{Dropped, HasVrrp, Vrrp, checks, files, finish, on_kernel, tell, watch_socket};
 use crate::action::Action;
 use crate::config::{AddressSettings, InstanceSettings, RxBufs, Settings};
@@ -64,6 +65,7 @@ impl Vrrp {
             channel,
             announcer,
             holdings: Holdings::default(),
+            sysctls: Sysctls::default(),
             endpoints: Vec::new(),
             by_key: HashMap::new(),
             ports: Vec::new(),
@@ -134,6 +136,8 @@ impl Vrrp {
                 self.virtual_addresses.insert(a.ip);
             }
         }
+        let promoting = self.router.instances().iter().filter(|i| i.settings.promote_secondaries);
+        self.sysctls.want(promoting.filter_map(|i| i.settings.interface.as_deref()));
         for (t, tracker) in self.router.trackers().iter().enumerate() {
             if tracker.kind == TrackerKind::Interface {
                 self.interface_trackers.insert(tracker.name.clone(), t);
@@ -143,6 +147,7 @@ impl Vrrp {
 
     /// Tells the router what is known of interfaces and sources; prebuilds adverts.
     fn learn(&mut self, now: Time) {
+        self.sysctls.set(&self.view);
         let statuses: Vec<(usize, bool)> =
             self.interface_trackers.iter().map(|(name, &t)| (t, self.view.is_up(name))).collect();
         for (tracker, up) in statuses {
@@ -226,6 +231,9 @@ pub fn start<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W) {
     let now = s.now();
     let Some(vrrp) = w.vrrp() else { return };
     vrrp.init_files();
+    if vrrp.router.globals().disable_local_igmp {
+        vrrp.sysctls.silence_reports();
+    }
     vrrp.remove_leftovers();
     let statics = vrrp.statics.clone();
     for address in &statics {
@@ -466,6 +474,7 @@ pub fn stop<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W) {
         }
     }
     vrrp.holdings.apply_all(&vrrp.view, &mut vrrp.channel);
+    vrrp.sysctls.restore(&vrrp.view);
     vrrp.announcements.clear();
     s.forget(vrrp.monitor.fd());
     if let Some(watch) = vrrp.watch.take() {

@@ -158,6 +158,7 @@ impl Vrrp {
         let moved = self.place_ports(name);
         if appeared {
             self.holdings.interface_returned(name);
+            self.sysctls.set(&self.view);
         }
         let up = self.view.is_up(name);
         match self.debounces.get_mut(name) {

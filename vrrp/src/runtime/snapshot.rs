@@ -29,8 +29,14 @@ impl Vrrp {
             checks: &self.checks,
             files: &self.files,
             debounces: self.debounces.iter().map(|(n, d)| (n.as_str(), debounce(d))).collect(),
+            promoted: self.promoted(),
             forwarding: self.announcer.forwarding().collect::<HashMap<_, _>>(),
         }
+    }
+
+    fn promoted(&self) -> HashMap<u32, (&str, u32)> {
+        let links = self.view.links().into_iter();
+        links.filter_map(|l| Some((l.index, self.sysctls.promoted(&l.name, l.index)?))).collect()
     }
 
     fn port_views(&self) -> Vec<PortView> {

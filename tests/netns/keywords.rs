@@ -1,0 +1,120 @@
+//! Keywords that change something of the kernel's or of the process: they act, and leave nothing behind.
+
+use std::fs;
+
+use testbed::{Detached, Host, Lan, wait_for};
+
+use crate::{instance, ours, ready, ready_for_ours, start, version_3};
+
+/// A setting of the host's network, as the kernel shows it.
+fn sysctl(host: &Host, name: &str) -> String {
+    let path = format!("/proc/sys/net/ipv4/{name}");
+    let text = host.inside(|| fs::read_to_string(&path));
+    text.unwrap_or_else(|e| panic!("{path}: {e}")).trim().to_owned()
+}
+
+const PROMOTE: &str = "conf/eth0/promote_secondaries";
+const REPORTS: &str = "igmp_link_local_mcast_reports";
+
+fn set_promote(host: &Host, value: &str) {
+    host.inside(|| fs::write(format!("/proc/sys/net/ipv4/{PROMOTE}"), value)).unwrap();
+}
+
+/// Without it the kernel takes 10.9.1.101 along with 10.9.1.100, which came first.
+#[test]
+fn promote_secondaries_holds_while_an_instance_wants_it() {
+    if !ready_for_ours() {
+        return;
+    }
+    let lan = Lan::new();
+    let a = lan.host("a", 1);
+    set_promote(&a, "0");
+    let first = |lines: &str| {
+        instance("P1", 73, 150, &format!("advert_int 0.25\n  {lines}"), &["10.9.1.100/24"])
+    };
+    let second = instance("P2", 74, 150, "advert_int 0.25", &["10.9.1.101/24"]);
+    let daemon = start(&a, &(version_3("") + &first("promote_secondaries") + &second));
+    a.wait_holds("10.9.1.100", true);
+    a.wait_holds("10.9.1.101", true);
+    assert_eq!(sysctl(&a, PROMOTE), "1");
+
+    let monitor = a.monitor();
+    daemon.reload(&(version_3("") + &second));
+    a.wait_holds("10.9.1.100", false);
+    wait_for("the setting is put back", || sysctl(&a, PROMOTE) == "0");
+    assert!(a.holds("10.9.1.101"));
+    assert!(monitor.lines().iter().all(|l| !(l.contains("10.9.1.101/") && l.contains("Deleted"))));
+
+    daemon.reload(&(version_3("") + &first("promote_secondaries") + &second));
+    a.wait_holds("10.9.1.100", true);
+    assert_eq!(sysctl(&a, PROMOTE), "1");
+    daemon.stop();
+    assert_eq!(sysctl(&a, PROMOTE), "0");
+}
+
+/// The interface that comes back is a new one, with the kernel's default.
+#[test]
+fn promote_secondaries_is_set_again_on_an_interface_made_again() {
+    if !ready_for_ours() {
+        return;
+    }
+    let lan = Lan::new();
+    let a = lan.host("a", 1);
+    let lines = "advert_int 0.25\n  promote_secondaries";
+    let configuration =
+        version_3("dynamic_interfaces") + &instance("P", 73, 150, lines, &["10.9.0.100/24"]);
+    let daemon = start(&a, &configuration);
+    a.wait_holds("10.9.0.100", true);
+    a.unplug();
+    daemon.wait_log("(P) Entering FAULT STATE");
+    a.plug_in();
+    a.wait_holds("10.9.0.100", true);
+    assert_eq!(sysctl(&a, PROMOTE), "1");
+    daemon.stop();
+}
+
+#[test]
+fn local_igmp_is_silent_until_the_stop() {
+    if !ready() {
+        return;
+    }
+    let lan = Lan::new();
+    let a = lan.host("a", 1);
+    assert_eq!(sysctl(&a, REPORTS), "1");
+    let configuration = version_3("disable_local_igmp")
+        + &instance("I", 73, 150, "advert_int 0.25", &["10.9.0.100/24"]);
+    let daemon = start(&a, &configuration);
+    a.wait_holds("10.9.0.100", true);
+    assert_eq!(sysctl(&a, REPORTS), "0");
+    daemon.stop();
+    assert_eq!(sysctl(&a, REPORTS), "1");
+}
+
+/// What a process asks for itself does not get through a fork: the daemon must ask after it.
+#[test]
+fn in_the_background_it_is_scheduled_as_configured() {
+    if !ready_for_ours() {
+        return;
+    }
+    let lan = Lan::new();
+    let a = lan.host("a", 1);
+    let lines =
+        "vrrp_rt_priority 7\n  vrrp_no_swap\n  vrrp_cpu_affinity 0\n  process_name ka-sched";
+    let configuration =
+        version_3(lines) + &instance("S", 73, 150, "advert_int 0.25", &["10.9.0.100/24"]);
+    let daemon = Detached::start(&a, &ours(), &configuration);
+    a.wait_holds("10.9.0.100", true);
+    let stat = fs::read_to_string(format!("/proc/{}/stat", daemon.pid())).unwrap();
+    let (_, fields) = stat.rsplit_once(')').unwrap();
+    let field = |number: usize| fields.split_whitespace().nth(number - 3).unwrap().to_owned();
+    let (realtime, policy) = (field(40), field(41));
+    assert_eq!((realtime.as_str(), policy.as_str()), ("7", "2"), "SCHED_RR is 2: {stat}");
+    let status = fs::read_to_string(format!("/proc/{}/status", daemon.pid())).unwrap();
+    let of = |name: &str| {
+        let line = status.lines().find(|line| line.starts_with(name)).unwrap_or_default();
+        line.split_whitespace().nth(1).unwrap_or_default().to_owned()
+    };
+    assert_ne!(of("VmLck:"), "0");
+    assert_eq!((of("Cpus_allowed_list:").as_str(), of("Name:").as_str()), ("0", "ka-sched"));
+    daemon.stop();
+}
