@@ -125,6 +125,7 @@ fn finish(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon, read: Read) {
 fn follow(scheduler: &mut Scheduler<Daemon>, daemon: &Daemon, before: &Configuration) {
     let (old, new) = (&before.globals, &daemon.configuration.globals);
     process::schedule(&new.scheduling, &old.scheduling);
+    notify::keep_symlinks(daemon.configuration.notify.use_symlink_paths);
     if new.process_name != old.process_name {
         process::set_name(new.process_name.as_deref().unwrap_or("keepalived"));
     }

@@ -46,6 +46,7 @@ impl Front {
 /// Runs the daemon; its exit status.
 pub fn run(options: Options, argv: &[OsString]) -> i32 {
     signals::block();
+    notify::remember_limits();
     process::set_umask(options.umask.unwrap_or(process::DEFAULT_UMASK));
     let front = Front::of(&options);
     start_logging(&options, front);
@@ -192,7 +193,7 @@ impl Prepared {
 
     fn run_loop(self) -> i32 {
         let scheduling = &self.configuration.globals.scheduling;
-        notify::remember_limits();
+        notify::keep_symlinks(self.configuration.notify.use_symlink_paths);
         process::schedule(scheduling, &Scheduling::default());
         if scheduling.max_auto_priority == 0 {
             log::debug!("max_auto_priority is not set: lateness does not raise the priority");

@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
@@ -341,4 +342,25 @@ fn startup_and_shutdown_scripts_run_around_everything() {
     wait_for_log(&dir, "no configuration to run");
     assert_eq!(daemon.stop(), 0);
     assert!(dir.path("down").exists());
+}
+
+/// A script that is a link sees in `$0` the path it was executed by.
+#[test]
+fn scripts_are_executed_by_the_path_the_configuration_asks_for() {
+    let user = nix::unistd::User::from_uid(nix::unistd::getuid()).unwrap().unwrap().name;
+    for (keyword, executed) in [("", "real"), ("use_symlink_paths", "link")] {
+        let dir = Dir::new(&format!("links-{executed}"));
+        let text = format!("#!/bin/sh\necho $0 > {}\n", dir.path("zero").display());
+        let script = dir.file("real", &text);
+        fs::set_permissions(&script, PermissionsExt::from_mode(0o755)).unwrap();
+        std::os::unix::fs::symlink(&script, dir.path("link")).unwrap();
+        let link = dir.path("link").display().to_string();
+        let line = format!("    startup_script {link} {user}\n    {keyword}\n");
+        let conf = dir.file("k.conf", &format!("global_defs {{\n{line}}}\n"));
+        let daemon = Running::start(&dir, &["-f", conf.to_str().unwrap()]);
+        wait_for_log(&dir, "startup script succeeded");
+        let zero = fs::read_to_string(dir.path("zero")).unwrap();
+        assert_eq!(Path::new(zero.trim()).file_name().unwrap(), executed, "{keyword}");
+        assert_eq!(daemon.stop(), 0);
+    }
 }

@@ -108,8 +108,7 @@ pub static GLOBALS: Table<Settings> = Table::new(&[
             Args::Bool,
             "run scripts by the configured path, not by the resolved one",
         )
-        .or("false")
-        .not_yet(),
+        .or("false"),
         |n, l, c| n.use_symlink_paths = l.boolean(c).unwrap_or(n.use_symlink_paths),
     ),
     N::new(

@@ -22,4 +22,4 @@ pub use fifo::vrrp_line;
 pub use identity::{Accounts, DEFAULT_USER, Identity, IdentityError, ScriptDefaults};
 pub use notifier::{HasNotify, Notifier, configure_fifos, drain, submit};
 pub use script::Script;
-pub use spawn::{remember_limits, signal_group, spawn};
+pub use spawn::{keep_symlinks, remember_limits, signal_group, spawn};

@@ -3,6 +3,7 @@
 //! A script runs in a process group of its own, so that a time-out reaches everything it started;
 //! as the configured user and groups; with `/dev/null` as input and output and no other descriptor;
 //! with default signal actions, no signal blocked, and neither real-time policy nor raised priority;
+//! executed by its path free of links, unless [`keep_symlinks`] says otherwise;
 //! with the daemon's environment except `IFS`, `LD_PRELOAD` and `LD_LIBRARY_PATH`. When the thread
 //! that started it dies, which is the daemon, the kernel sends it SIGTERM.
 
@@ -12,6 +13,8 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use nix::errno::Errno;
@@ -57,6 +60,15 @@ pub fn remember_limits() {
         Some((resource, soft, hard))
     });
     LIMITS.get_or_init(|| limits.collect());
+}
+
+/// `use_symlink_paths`.
+static KEEP_LINKS: AtomicBool = AtomicBool::new(false);
+
+/// Whether a script is executed by its path as configured (`use_symlink_paths`), or by the one free of
+/// links that it leads to. A script that begins with `#!` sees the difference in its `$0`.
+pub fn keep_symlinks(keep: bool) {
+    KEEP_LINKS.store(keep, Ordering::Relaxed);
 }
 
 /// Sends a signal to everything a script started, unless it left the script's process group.
@@ -107,11 +119,15 @@ fn command(script: &Script, extra: &[&str]) -> io::Result<(CString, Vec<CString>
     }
     let name = script.argv.first().ok_or(io::ErrorKind::InvalidInput)?;
     let path = if name.contains('/') {
-        CString::new(name.as_str())?
+        PathBuf::from(name)
     } else {
-        let found = security::find_in_path(name, script).ok_or(io::Error::from(Errno::ENOENT))?;
-        CString::new(found.into_os_string().into_vec())?
+        security::find_in_path(name, script).ok_or(io::Error::from(Errno::ENOENT))?
     };
+    let path = match KEEP_LINKS.load(Ordering::Relaxed) {
+        true => path,
+        false => path.canonicalize()?,
+    };
+    let path = CString::new(path.into_os_string().into_vec())?;
     let own = script.argv.iter().map(String::as_str);
     let argv = own.chain(extra.iter().copied()).map(CString::new).collect::<Result<_, _>>()?;
     Ok((path, argv))
