@@ -199,6 +199,8 @@ pub fn apply(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
     let globals = &daemon.configuration.globals;
     let (path, repeat) = (globals.reload_time_file.clone(), globals.reload_repeat);
     schedule::watch(scheduler, daemon, path, repeat);
+    // What reading left behind is several times what the configuration needs. By then it is dropped.
+    scheduler.add_event(Class::Background, 0, |_, _, _| crate::sys::trim_heap());
 }
 
 fn apply_vrrp(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {

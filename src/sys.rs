@@ -101,3 +101,12 @@ pub fn set_realtime(priority: i32) -> std::io::Result<()> {
     let done = unsafe { libc::sched_setscheduler(0, policy, &raw const param) };
     if done == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
 }
+
+/// Gives memory that is free inside the heap back to the system, where the C library can.
+pub fn trim_heap() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: touches only memory the allocator itself knows to be free.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}

@@ -193,8 +193,9 @@ impl Holdings {
         if self.done < self.batch.len() {
             return false;
         }
-        self.batch.clear();
-        self.asked.clear();
+        // Not cleared: the room for thousands of requests is needed once.
+        self.batch = Batch::new();
+        self.asked = Vec::new();
         self.done = 0;
         true
     }
