@@ -56,6 +56,8 @@ pub struct Instance {
     pub(crate) armed: Time,
     /// What the reload under way changed; taken when the instance resumes.
     pub(crate) changed: Option<Changed>,
+    /// Effective priority and master-down interval before the reload under way.
+    pub(crate) before_reload: Option<(u8, Duration)>,
 }
 
 /// Another address owner heard while we are one (spec vrrp-behaviour §4.6).
@@ -99,6 +101,7 @@ impl Instance {
             rogue: None,
             armed: Time::NEVER,
             changed: None,
+            before_reload: None,
             settings,
         }
     }
@@ -160,6 +163,13 @@ impl Instance {
 
     pub(crate) fn is_faulty(&self) -> bool {
         !self.faults.is_empty() || self.tracker_faults > 0
+    }
+
+    /// Faulty for a reason that was named before its first state.
+    pub(crate) fn is_known_faulty(&self) -> bool {
+        let mut known = self.faults;
+        known.set(Faults::SOCKET, false);
+        !known.is_empty() || self.tracker_faults > 0
     }
 
     /// Name in parentheses, as log lines begin.

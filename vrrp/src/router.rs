@@ -48,7 +48,9 @@ pub struct Router {
     groups: Vec<Group>,
     trackers: Vec<Tracker>,
     heap: BinaryHeap<Reverse<(Time, usize)>>,
+    /// Instances react to what happens; not before the start, nor in the middle of a reload.
     started: bool,
+    started_at: Time,
     /// End of the startup delay, while it runs.
     delayed_until: Option<Time>,
 }
@@ -67,6 +69,7 @@ impl Router {
             trackers: Vec::new(),
             heap: BinaryHeap::new(),
             started: false,
+            started_at: Time::ZERO,
             delayed_until: None,
         };
         router.link_groups();
@@ -114,7 +117,8 @@ impl Router {
     /// addresses and the status of interfaces and files must be known by now.
     pub fn start(&mut self, now: Time, out: &mut Vec<Action>) {
         self.started = true;
-        let delay = self.globals.startup_delay;
+        self.started_at = now;
+        let delay = self.globals.startup_delay.max(self.globals.boot_delay);
         if delay > Duration::ZERO {
             self.delayed_until = Some(now + delay);
             log(out, format!("Delaying startup for {} seconds", delay.as_secs_f64()));
@@ -206,6 +210,11 @@ impl Router {
         if self.instances[instance].faults.set(reason, present) && self.started {
             self.settle(now, instance, out);
         }
+    }
+
+    /// The moment timers count from: now, or the end of the startup delay.
+    fn begin(&self, now: Time) -> Time {
+        self.delayed_until.map_or(now, |end| end.max(now))
     }
 
     /// Puts the instance's entry into the heap if it is due before the entry already there.

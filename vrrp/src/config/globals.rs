@@ -191,7 +191,7 @@ pub(super) fn set_delay_after_boot(b: &mut Builder, line: &Line, ctx: &mut Conte
     };
     let left = Duration::from_micros(micros).saturating_sub(uptime);
     let settings = &mut b.globals.settings;
-    settings.startup_delay = settings.startup_delay.max(left);
+    settings.boot_delay = settings.boot_delay.max(left);
 }
 
 pub(super) fn set_rx_bufs(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {

@@ -41,8 +41,10 @@ pub struct Globals {
     pub mcast_group4: Ipv4Addr,
     /// `vrrp_mcast_group6`.
     pub mcast_group6: Ipv6Addr,
-    /// Larger of `vrrp_startup_delay` and what is left of `vrrp_delay_after_boot`.
+    /// `vrrp_startup_delay`, counted from the start of VRRP.
     pub startup_delay: Duration,
+    /// What was left of `vrrp_delay_after_boot` when the configuration was read.
+    pub boot_delay: Duration,
     /// `log_unknown_vrids`.
     pub log_unknown_vrids: bool,
     /// Minimum spacing of gratuitous ARPs on every interface outside a `garp_group`; zero: none.
@@ -137,6 +139,7 @@ impl Default for Globals {
             mcast_group4: Ipv4Addr::new(224, 0, 0, 18),
             mcast_group6: Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12),
             startup_delay: Duration::ZERO,
+            boot_delay: Duration::ZERO,
             log_unknown_vrids: false,
             garp_interval: Duration::ZERO,
             gna_interval: Duration::ZERO,

@@ -31,14 +31,20 @@ impl Router {
             self.instances[i].is_faulty() || group.is_some_and(|g| self.group_is_faulty(g));
         let waits =
             self.instances[i].scripts_in_init > 0 || group.is_some_and(|g| self.group_waits(g));
-        let begin = self.delayed_until.unwrap_or(now);
+        let begin = self.begin(now);
+        let known = self.instances[i].is_known_faulty()
+            || group.is_some_and(|g| {
+                self.members(g).members.iter().any(|&m| self.instances[m].is_known_faulty())
+            });
         let inst = &mut self.instances[i];
         inst.last_transition = now;
         if faulty || waits {
             inst.state = State::Fault;
             inst.silent = !faulty;
             if faulty {
-                log(out, format!("{} Entering FAULT STATE (init)", inst.tag()));
+                let words =
+                    if known { "entering FAULT state" } else { "Entering FAULT STATE (init)" };
+                log(out, format!("{} {words}", inst.tag()));
                 self.notify(i, NotifyEvent::Fault, out);
             }
             return;
@@ -84,8 +90,7 @@ impl Router {
             out.push(Action::Announce { instance: i, rounds: inst.announce_again });
         }
         if inst.refresh_at <= now {
-            let period = inst.settings.garp.refresh.max(Duration::from_millis(1));
-            inst.refresh_at = now + period;
+            inst.refresh_at = now + inst.settings.garp.refresh.max(Duration::from_millis(1));
             out.push(Action::Announce { instance: i, rounds: inst.settings.garp.refresh_repeat });
         }
     }
@@ -159,6 +164,10 @@ impl Router {
         }
         adopt_interval(inst, heard.interval, out);
         inst.wanted = State::Backup;
+        if inst.group.is_some_and(|g| self.groups[g].state == State::Master) {
+            self.leave_with(now, i, out);
+        }
+        let inst = &mut self.instances[i];
         let deadline = now + inst.master_down_interval();
         let earlier = deadline < inst.deadline;
         inst.deadline = deadline;

@@ -55,7 +55,11 @@ impl Router {
     /// Gives each group its first state and tells about it, before its members' first states.
     pub(super) fn start_groups(&mut self, out: &mut Vec<Action>) {
         for g in 0..self.groups.len() {
-            if self.groups[g].state != State::Init {
+            // A group some of whose members run already is judged when a reload has resumed them.
+            let members = self.members(g);
+            if self.groups[g].state != State::Init
+                || members.members.iter().any(|&m| self.instances[m].state != State::Init)
+            {
                 continue;
             }
             if !self.group_is_all_owners(g) {
@@ -100,6 +104,18 @@ impl Router {
                 .members
                 .iter()
                 .all(|&m| m == i || self.instances[m].wanted == State::Master)
+    }
+
+    /// Member `i` of a MASTER group, added by a reload and not MASTER yet, has heard a better router:
+    /// the group leaves MASTER, and says so by priority 0 because no other router is MASTER yet.
+    pub(super) fn leave_with(&mut self, now: Time, i: usize, out: &mut Vec<Action>) {
+        let Some(g) = self.instances[i].group else { return };
+        for &m in &self.members(g).members {
+            if self.instances[m].state == State::Master {
+                self.enter(now, m, State::Backup, Cause::Direct, out);
+            }
+        }
+        self.sync_group(now, i, out);
     }
 
     /// Brings the other members to the state member `i` has just entered, then tells about the group.

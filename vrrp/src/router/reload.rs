@@ -14,7 +14,9 @@ use std::rc::Rc;
 
 use scheduler::Time;
 
-use super::{Group, Router};
+use super::tracking::Status;
+use super::transition::event;
+use super::{Group, Router, log, notify_group};
 use crate::action::{Action, NotifyEvent};
 use crate::config::{Family, GroupSettings, InstanceSettings, Settings, Version};
 use crate::instance::{Instance, OWNER};
@@ -64,11 +66,16 @@ impl Router {
             let from = old.remove(&identity(&settings));
             let kept = from.and_then(|i| before[i].take());
             self.instances.push(match kept {
-                Some(inst) => inst.with_settings(settings),
+                Some(mut inst) => {
+                    inst.before_reload = Some((inst.effective, inst.master_down_interval()));
+                    inst.with_settings(settings)
+                }
                 None => Instance::new(Rc::new(settings)),
             });
             map.push(from);
         }
+        // What is learnt until `resume` must not move anybody: half of it is not known yet.
+        self.started = false;
         self.globals = new.globals;
         self.adopt_groups(new.groups);
         self.adopt_trackers();
@@ -86,15 +93,9 @@ impl Router {
         self.link_groups();
         for group in &mut self.groups {
             let members = &group.settings.members;
-            let all = |s: State| members.iter().all(|&m| self.instances[m].state == s);
-            group.state = match states.remove(&group.settings.name) {
-                Some(state) => state,
-                None if all(State::Master) => State::Master,
-                None if members.iter().all(|&m| self.instances[m].state == State::Init) => {
-                    State::Init
-                }
-                None => State::Backup,
-            };
+            if members.iter().any(|&m| self.instances[m].state != State::Init) {
+                group.state = states.remove(&group.settings.name).unwrap_or_default();
+            }
         }
     }
 
@@ -109,6 +110,9 @@ impl Router {
             if let Some(status) = known.remove(&(tracker.kind, tracker.name.clone())) {
                 tracker.status = status;
             }
+            if tracker.status == Status::Unknown {
+                tracker.status = Status::Unproven;
+            }
         }
         self.recount();
     }
@@ -116,6 +120,8 @@ impl Router {
     /// Second half of a reload: matched instances react to what changed for them, new ones start.
     /// `map` is what [`Router::adopt`] returned.
     pub fn resume(&mut self, now: Time, map: &[Option<usize>], out: &mut Vec<Action>) {
+        self.started = true;
+        self.shorten_delay(now, out);
         for i in 0..self.instances.len() {
             if map.get(i).copied().flatten().is_none() {
                 self.log_start_faults(i, out);
@@ -136,39 +142,81 @@ impl Router {
         }
     }
 
+    /// `vrrp_startup_delay` made shorter while it runs.
+    fn shorten_delay(&mut self, now: Time, out: &mut Vec<Action>) {
+        let Some(end) = self.delayed_until else { return };
+        let of_start = self.started_at + self.globals.startup_delay;
+        let new = of_start.max(now + self.globals.boot_delay).max(now);
+        if new >= end {
+            return;
+        }
+        if new == now {
+            self.delayed_until = None;
+            log(out, "Reduced delayed start passed".into());
+        } else {
+            self.delayed_until = Some(new);
+            let left = new.since(now).as_secs_f64();
+            log(out, format!("Delaying startup for a further {left} seconds"));
+        }
+        for inst in self.instances.iter_mut().filter(|i| i.state == State::Backup) {
+            inst.deadline = inst.deadline - end.since(new);
+        }
+    }
+
     fn resume_instance(&mut self, now: Time, i: usize, out: &mut Vec<Action>) {
+        if let Some((effective, interval)) = self.instances[i].before_reload.take()
+            && effective != self.instances[i].effective
+        {
+            self.priority_changed(i, effective, interval, out);
+        }
         self.settle(now, i, out);
+        let begin = self.begin(now);
         let inst = &mut self.instances[i];
         let Some(changed) = inst.changed.take() else { return };
         if changed.timing && inst.state == State::Backup {
-            inst.deadline = now + inst.master_down_interval();
+            inst.deadline = begin + inst.master_down_interval();
         }
         if inst.state != State::Master {
             return;
         }
-        if changed.addresses {
-            out.push(Action::Announce { instance: i, rounds: inst.settings.garp.repeat });
-            if !inst.settings.garp.delay.is_zero() {
-                inst.announce_at = now + inst.settings.garp.delay;
-                inst.announce_again = inst.settings.garp.repeat;
+        let garp = inst.settings.garp;
+        if changed.added {
+            out.push(Action::Announce { instance: i, rounds: garp.repeat });
+            if !garp.delay.is_zero() {
+                inst.announce_at = now + garp.delay;
+                inst.announce_again = garp.repeat;
             }
+        }
+        if garp.refresh.is_zero() {
+            inst.refresh_at = Time::NEVER;
+        } else if changed.refresh {
+            inst.refresh_at = now + garp.refresh;
         }
         if changed.advert {
             self.advert(now, i, out);
         }
     }
 
-    /// A member that begins in FAULT takes its running group with it.
+    /// Members that a reload brought together follow one that is faulty. Otherwise one that is MASTER
+    /// makes the group MASTER, and the others follow when their own time has come (or else see
+    /// [`Router::leave_with`]): adding a member interrupts nothing.
     fn resume_groups(&mut self, now: Time, out: &mut Vec<Action>) {
         for g in 0..self.groups.len() {
-            if self.groups[g].state == State::Fault {
+            let group = self.members(g);
+            let state = |m: &usize| self.instances[*m].state;
+            if let Some(&m) = group.members.iter().find(|&&m| self.instances[m].is_faulty()) {
+                if group.members.iter().any(|m| state(m) != State::Fault)
+                    || self.groups[g].state != State::Fault
+                {
+                    self.sync_group(now, m, out);
+                }
                 continue;
             }
-            let fault = |m: &&usize| {
-                self.instances[**m].is_faulty() && self.instances[**m].state == State::Fault
-            };
-            if let Some(&m) = self.members(g).members.iter().find(fault) {
-                self.sync_group(now, m, out);
+            let master = group.members.iter().any(|m| state(m) == State::Master);
+            let to = if master { State::Master } else { State::Backup };
+            if self.groups[g].state != to {
+                self.groups[g].state = to;
+                notify_group(g, event(to), out);
             }
         }
     }
@@ -177,8 +225,10 @@ impl Router {
 /// What a reload changed for an instance that stays.
 #[derive(Clone, Copy)]
 pub(crate) struct Changed {
-    /// The addresses it holds.
-    addresses: bool,
+    /// It has addresses it had not, or had otherwise.
+    added: bool,
+    /// `garp_master_refresh`.
+    refresh: bool,
     /// Something its adverts carry.
     advert: bool,
     /// Something the master-down interval is made of.
@@ -196,15 +246,22 @@ impl Instance {
         let new = &self.settings;
         let timing = old.advert_interval != new.advert_interval
             || old.version != new.version
-            || old.down_timer_adverts != new.down_timer_adverts
-            || old.priority != new.priority;
-        let addresses = old.addresses != new.addresses || old.excluded != new.excluded;
+            || old.down_timer_adverts != new.down_timer_adverts;
+        let held: Vec<_> = old.addresses.iter().chain(&old.excluded).collect();
+        let added = new.addresses.iter().chain(&new.excluded).any(|a| !held.contains(&a));
         let advert = timing
+            || old.priority != new.priority
+            || old.source != new.source
             || old.addresses != new.addresses
             || old.password != new.password
             || old.peers != new.peers;
-        self.changed = Some(Changed { addresses, advert, timing });
-        if timing && (self.state == State::Master || new.version == Version::V2) {
+        let refresh = old.garp.refresh != new.garp.refresh;
+        self.changed = Some(Changed { added, refresh, advert, timing });
+        // A v3 BACKUP goes on counting in the interval its master said.
+        let learnt = self.state == State::Backup
+            && (old.version, new.version) == (Version::V3, Version::V3)
+            && self.master_interval != old.advert_interval;
+        if timing && !learnt {
             self.master_interval = new.advert_interval;
         }
         if old.priority != new.priority && new.priority == OWNER {

@@ -1,5 +1,8 @@
 //! The machine as traces: at this time that happens, and these are the actions.
 
+mod delay;
+mod reload;
+
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
@@ -83,9 +86,33 @@ impl Bench {
     }
 
     fn hear(&mut self, source: IpAddr, priority: u8) {
+        self.hear_for(0, source, priority);
+    }
+
+    fn hear_for(&mut self, instance: usize, source: IpAddr, priority: u8) {
         self.out.clear();
         let heard = Heard { source, priority, interval: Duration::from_secs(1) };
-        self.router.advert_received(self.now, 0, &heard, &mut self.out);
+        self.router.advert_received(self.now, instance, &heard, &mut self.out);
+    }
+
+    /// SIGHUP; `learn` tells what is known of sources and new trackers in between.
+    fn reload_learning(&mut self, settings: Settings, learn: impl FnOnce(&mut Bench)) {
+        self.out.clear();
+        self.router.retire(&settings, &mut self.out);
+        let mut out = std::mem::take(&mut self.out);
+        let map = self.router.adopt(settings);
+        self.learn();
+        learn(self);
+        self.router.resume(self.now, &map, &mut out);
+        self.out = out;
+    }
+
+    fn reload(&mut self, settings: Settings) {
+        self.reload_learning(settings, |_| {});
+    }
+
+    fn all_states(&self) -> Vec<State> {
+        self.router.instances().iter().map(|i| i.state()).collect()
     }
 
     fn state(&self) -> State {
@@ -431,11 +458,10 @@ fn the_priority_stays_within_1_and_254_and_the_total_does_not() {
     assert_eq!((inst.effective_priority(), inst.total_priority()), (1, -153));
 }
 
-fn pair(first: InstanceSettings, second: InstanceSettings) -> Bench {
-    let named = |name: &str, vrid, s| InstanceSettings { name: name.into(), vrid, ..s };
-    let group = GroupSettings {
+fn group(members: &[usize]) -> GroupSettings {
+    GroupSettings {
         name: "G".into(),
-        members: vec![0, 1],
+        members: members.to_vec(),
         track_interfaces: Vec::new(),
         track_scripts: Vec::new(),
         track_files: Vec::new(),
@@ -443,12 +469,25 @@ fn pair(first: InstanceSettings, second: InstanceSettings) -> Bench {
         track_bfds: Vec::new(),
         tracking_weight: false,
         notify: NotifySettings::default(),
+    }
+}
+
+/// Instances A, B, … with VRIDs 1, 2, …; those of `members` in group G.
+fn several(instances: Vec<InstanceSettings>, members: &[usize]) -> Settings {
+    let named = |(i, s): (usize, InstanceSettings)| InstanceSettings {
+        name: char::from(b'A' + i as u8).into(),
+        vrid: 1 + i as u8,
+        ..s
     };
-    let mut bench = Bench::with(Settings {
-        instances: vec![named("A", 1, first), named("B", 2, second)],
-        groups: vec![group],
+    Settings {
+        instances: instances.into_iter().enumerate().map(named).collect(),
+        groups: if members.is_empty() { Vec::new() } else { vec![group(members)] },
         ..Settings::default()
-    });
+    }
+}
+
+fn pair(first: InstanceSettings, second: InstanceSettings) -> Bench {
+    let mut bench = Bench::with(several(vec![first, second], &[0, 1]));
     bench.start();
     bench
 }

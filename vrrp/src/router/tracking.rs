@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::mem;
+use std::time::Duration;
 
 use scheduler::Time;
 
@@ -35,6 +36,9 @@ pub enum Status {
     /// A script without a first verdict: weight 0 holds its instances back silently, any other
     /// weight does nothing yet.
     Unknown,
+    /// The same for a script that a reload found without verdict: it holds nobody back, so that what
+    /// a reload adds cannot stop what runs.
+    Unproven,
     /// OK.
     Up,
     /// Not OK.
@@ -86,6 +90,7 @@ struct Effect {
 fn effect(status: Status, weight: i32, reverse: bool) -> Effect {
     let ok = match status {
         Status::Unknown => return Effect { waits: weight == 0, ..Effect::default() },
+        Status::Unproven => return Effect::default(),
         Status::Value(value) => return file_effect(value, weight, reverse),
         Status::Up => true,
         Status::Down => false,
@@ -135,6 +140,7 @@ impl Router {
                     );
                 }
             }
+            // What the group tracks too, counts with the group's weight.
             let group = inst.group.map(|g| &self.groups[g].settings);
             let lists = [
                 (TrackerKind::Interface, &s.track_interfaces, group.map(|g| &g.track_interfaces)),
@@ -144,10 +150,9 @@ impl Router {
                 (TrackerKind::Bfd, &s.track_bfds, group.map(|g| &g.track_bfds)),
             ];
             for (kind, own, of_group) in lists {
-                builder.add_list(kind, i, own);
-                if let Some(list) = of_group {
-                    builder.add_list(kind, i, list);
-                }
+                let of_group = of_group.map_or(&[][..], Vec::as_slice);
+                builder.add_list(kind, i, of_group, &[]);
+                builder.add_list(kind, i, own, of_group);
             }
         }
         self.trackers = builder.trackers;
@@ -196,10 +201,15 @@ impl Router {
                 continue;
             }
             self.count(user, old, new);
-            self.reprioritise(user.instance, out);
-            if self.started {
-                self.settle(now, user.instance, out);
+            if !self.started {
+                let inst = &mut self.instances[user.instance];
+                if !inst.is_owner() {
+                    inst.effective = clamp(inst.total);
+                }
+                continue;
             }
+            self.reprioritise(user.instance, out);
+            self.settle(now, user.instance, out);
         }
     }
 
@@ -221,23 +231,30 @@ impl Router {
         if inst.is_owner() || effective == inst.effective {
             return;
         }
-        log(
-            out,
-            format!(
-                "{} Changing effective priority from {} to {effective}",
-                inst.tag(),
-                inst.effective
-            ),
-        );
         let before = inst.master_down_interval();
-        inst.effective = effective;
+        let old = mem::replace(&mut inst.effective, effective);
+        self.priority_changed(i, old, before, out);
+    }
+
+    /// Tells about an effective priority that was `old`, and moves a running master-down timer by
+    /// what the interval, `before` until now, has become longer.
+    pub(super) fn priority_changed(
+        &mut self,
+        i: usize,
+        old: u8,
+        before: Duration,
+        out: &mut Vec<Action>,
+    ) {
+        let inst = &mut self.instances[i];
+        let (tag, effective) = (inst.tag(), inst.effective);
+        log(out, format!("{tag} Changing effective priority from {old} to {effective}"));
         let after = inst.master_down_interval();
         if inst.state == State::Backup && inst.deadline != Time::NEVER {
             inst.deadline = inst.deadline + after - before;
             self.arm(i);
         }
         let inst = &self.instances[i];
-        if self.started && inst.settings.notify.priority_changes {
+        if inst.settings.notify.priority_changes {
             let change = if inst.state == State::Master {
                 NotifyEvent::MasterPriority
             } else {
@@ -250,6 +267,9 @@ impl Router {
     /// Moves an instance (and its group) to where its faults and waiting scripts put it.
     pub(super) fn settle(&mut self, now: Time, i: usize, out: &mut Vec<Action>) {
         let inst = &self.instances[i];
+        if inst.state == State::Init {
+            return; // It finds its first state when it starts.
+        }
         if inst.is_faulty() {
             if inst.state == State::Fault {
                 if self.announce_silent_fault(i, out) {
@@ -273,9 +293,27 @@ impl Router {
         let inst = &self.instances[i];
         // Only an owner that merely waited for its first script verdict becomes MASTER at once.
         let at_once = inst.silent && inst.is_owner() && inst.wanted == State::Master;
+        if at_once && self.is_delayed() {
+            self.begin_again(now, i, out);
+            return;
+        }
         let to = if at_once { State::Master } else { State::Backup };
         self.enter(now, i, to, Cause::Direct, out);
         self.sync_group(now, i, out);
+    }
+
+    /// Owners that waited for a script are where they would have begun without it: in BACKUP, with
+    /// nobody told, until the startup delay ends.
+    fn begin_again(&mut self, now: Time, i: usize, out: &mut Vec<Action>) {
+        match self.instances[i].group {
+            None => self.start_instance(now, i, out),
+            Some(g) => {
+                self.groups[g].state = State::Backup;
+                for &m in &self.members(g).members {
+                    self.start_instance(now, m, out);
+                }
+            }
+        }
     }
 
     /// A FAULT nobody was told about becomes known; true when it was such a one.
@@ -293,12 +331,21 @@ impl Router {
         true
     }
 
-    /// Says at start why an instance begins in FAULT.
+    /// Says at start why an instance begins in FAULT, and which groups it takes there.
     pub(super) fn log_start_faults(&self, i: usize, out: &mut Vec<Action>) {
         let inst = &self.instances[i];
         if !inst.is_faulty() {
             return;
         }
+        self.log_start_causes(i, out);
+        if let Some(g) = inst.group {
+            let group = &self.groups[g].settings.name;
+            log(out, format!("VRRP_Group({group}): Syncing {} to FAULT state", inst.settings.name));
+        }
+    }
+
+    fn log_start_causes(&self, i: usize, out: &mut Vec<Action>) {
+        let inst = &self.instances[i];
         let name = &inst.settings.name;
         if inst.faults.contains(Faults::CONFIG)
             && let Some(why) = &inst.settings.config_fault
@@ -321,7 +368,6 @@ impl Router {
                 log(out, format!("({name}): entering FAULT state {}", blame(tracker)));
             }
         }
-        log(out, format!("({name}) entering FAULT state"));
     }
 }
 
@@ -351,8 +397,8 @@ struct TrackerSet {
 }
 
 impl TrackerSet {
-    fn add_list(&mut self, kind: TrackerKind, instance: usize, list: &[Track]) {
-        for track in list {
+    fn add_list(&mut self, kind: TrackerKind, instance: usize, list: &[Track], but: &[Track]) {
+        for track in list.iter().filter(|t| but.iter().all(|b| b.name != t.name)) {
             self.add(kind, &track.name, user(instance, track.weight, track.reverse, false));
         }
     }

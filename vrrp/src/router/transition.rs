@@ -105,6 +105,7 @@ impl Router {
     }
 
     fn enter_backup(&mut self, now: Time, i: usize, from: State, out: &mut Vec<Action>) {
+        let begin = self.begin(now);
         let inst = &mut self.instances[i];
         inst.wanted = State::Backup;
         if from == State::Fault {
@@ -113,7 +114,7 @@ impl Router {
                 out.push(Action::AnnounceSource { instance: i });
             }
         }
-        inst.deadline = now + inst.master_down_interval();
+        inst.deadline = begin + inst.master_down_interval();
     }
 
     fn leave_master(&mut self, i: usize, to: State, cause: Cause, out: &mut Vec<Action>) {

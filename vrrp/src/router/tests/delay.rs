@@ -1,0 +1,101 @@
+//! The startup delay, and what is told at the start.
+
+use super::*;
+
+fn delayed(settings: InstanceSettings, seconds: u64) -> Settings {
+    let mut settings = Settings { instances: vec![settings], ..Settings::default() };
+    settings.globals.startup_delay = Duration::from_secs(seconds);
+    settings
+}
+
+#[test]
+fn recovering_during_the_startup_delay_does_not_get_around_it() {
+    for (owner, master_at) in [(false, 23_610), (true, 23_004)] {
+        let priority = if owner { 255 } else { 100 };
+        let mut b = Bench::with(delayed(instance(priority), 20));
+        b.track(TrackerKind::Interface, "eth0", Status::Down);
+        b.start();
+        b.pass(1000);
+        b.track(TrackerKind::Interface, "eth0", Status::Up);
+        assert_eq!(b.events(), [(Subject::Instance(0), NotifyEvent::Backup)]);
+        b.pass(master_at - 1000 - 1);
+        assert_eq!(b.state(), State::Backup);
+        b.pass(1);
+        assert_eq!(b.state(), State::Master);
+    }
+}
+
+#[test]
+fn an_owner_whose_script_succeeds_during_the_startup_delay_waits_for_its_end() {
+    let owner = InstanceSettings { track_scripts: tracked(0).track_scripts, ..instance(255) };
+    let mut b = Bench::with(delayed(owner, 20));
+    b.start();
+    b.pass(1000);
+    b.track(TrackerKind::Script, "S", Status::Up);
+    assert_eq!((b.state(), b.events()), (State::Backup, vec![]));
+    b.pass(19_000);
+    assert_eq!(
+        (b.state(), b.events()),
+        (State::Master, vec![(Subject::Instance(0), NotifyEvent::Master)])
+    );
+}
+
+#[test]
+fn a_reload_can_shorten_the_startup_delay_but_not_lengthen_it() {
+    let mut b = Bench::with(delayed(instance(100), 20));
+    b.start();
+    b.pass(5000);
+    b.reload(delayed(instance(100), 30));
+    assert!(b.out.is_empty());
+    b.reload(delayed(instance(100), 10));
+    assert!(b.logged("Delaying startup for a further 5 seconds"));
+    b.pass(5000);
+    assert!(b.logged("Delayed start completed"));
+    assert!(!b.router.is_delayed());
+    b.pass(3610);
+    assert_eq!(b.state(), State::Master);
+
+    let mut b = Bench::with(delayed(instance(100), 20));
+    b.start();
+    b.pass(5000);
+    b.reload(delayed(instance(100), 3));
+    assert!(b.logged("Reduced delayed start passed"));
+    b.pass(3610);
+    assert_eq!(b.state(), State::Master);
+}
+
+fn logs(b: &Bench) -> Vec<&str> {
+    b.out
+        .iter()
+        .filter_map(|a| match a {
+            Action::Log { text, .. } => Some(text.as_str()),
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn a_group_that_starts_in_fault_says_which_member_is_to_blame() {
+    let eth1 = vec![Track { name: "eth1".into(), weight: 0, reverse: false }];
+    let b = pair(instance(100), InstanceSettings { track_interfaces: eth1, ..instance(100) });
+    assert_eq!(
+        logs(&b),
+        [
+            "(B): entering FAULT state (interface eth1 down)",
+            "VRRP_Group(G): Syncing B to FAULT state",
+            "(A) entering FAULT state",
+            "(B) entering FAULT state",
+        ]
+    );
+    let fault = |s| (s, NotifyEvent::Fault);
+    let told = [Subject::Group(0), Subject::Instance(0), Subject::Instance(1)].map(fault);
+    assert_eq!(b.events(), told);
+}
+
+#[test]
+fn a_fault_that_was_not_named_before_is_entered_at_init() {
+    let mut b = Bench::one(instance(100));
+    b.router.set_fault(b.now, 0, Faults::SOCKET, true, &mut b.out);
+    b.start();
+    assert_eq!(logs(&b), ["(VI) Entering FAULT STATE (init)"]);
+}
