@@ -118,3 +118,90 @@ fn in_the_background_it_is_scheduled_as_configured() {
     assert_eq!((of("Cpus_allowed_list:").as_str(), of("Name:").as_str()), ("0", "ka-sched"));
     daemon.stop();
 }
+
+/// The instances of a static address's group cannot serve while its interface is away, nor while the kernel
+/// will not have it; when somebody else deletes it, it comes back and nothing else happens.
+#[test]
+fn a_track_group_follows_its_static_addresses() {
+    if !ready_for_ours() {
+        return;
+    }
+    let lan = Lan::new();
+    let a = lan.host("a", 1);
+    let make = || {
+        a.ip("link add eth1 type veth peer name eth1-far");
+        a.ip("link set eth1-far up");
+        a.ip("link set eth1 up");
+    };
+    make();
+    let statics = "track_group T {\n  group {\n    IN\n  }\n}\nstatic_ipaddress {\n  \
+                   10.9.2.1/24 dev eth1 track_group T\n  fd00:9:2::1/64 dev eth1 track_group T\n}\n";
+    let configuration = version_3("dynamic_interfaces")
+        + statics
+        + &instance("IN", 75, 150, "advert_int 0.25", &["10.9.0.100/24"])
+        + &instance("OUT", 76, 150, "advert_int 0.25", &["10.9.0.101/24"]);
+    let daemon = start(&a, &configuration);
+    a.wait_holds("10.9.0.100", true);
+    assert!(a.holds("10.9.2.1") && a.holds("fd00:9:2::1"));
+
+    let monitor = a.monitor();
+    a.ip("address del 10.9.2.1/24 dev eth1");
+    let back = |line: &String| line.contains("10.9.2.1/24") && !line.contains("Deleted");
+    wait_for("the address is added again", || monitor.lines().iter().any(back));
+    assert_eq!(daemon.logged("Entering FAULT STATE"), 0);
+
+    a.ip("link set eth1 down");
+    a.wait_holds("10.9.0.100", false);
+    a.ip("link set eth1 up");
+    a.wait_holds("10.9.0.100", true);
+
+    a.ip("link del eth1");
+    a.wait_holds("10.9.0.100", false);
+    make();
+    a.wait_holds("10.9.2.1", true);
+    a.wait_holds("10.9.0.100", true);
+
+    let disable = |value: &str| {
+        let path = "/proc/sys/net/ipv6/conf/eth1/disable_ipv6";
+        a.inside(|| fs::write(path, value)).unwrap();
+    };
+    disable("1");
+    a.wait_holds("10.9.0.100", false);
+    daemon.wait_log("(IN) static address fd00:9:2::1/64 dev eth1 cannot be present");
+    disable("0");
+    a.wait_holds("fd00:9:2::1", true);
+    a.wait_holds("10.9.0.100", true);
+
+    daemon.reload(&configuration.replace(statics, ""));
+    a.wait_holds("10.9.2.1", false);
+    a.ip("link del eth1");
+    daemon.wait_log("Reload complete");
+    assert_eq!(daemon.counters("OUT").get("Released master"), 0);
+    assert_eq!(daemon.counters("IN").get("Released master"), 3);
+    daemon.stop();
+}
+
+/// An instance of the group begins in FAULT when the interface is not there yet.
+#[test]
+fn a_track_group_holds_its_instances_back_at_the_start() {
+    if !ready_for_ours() {
+        return;
+    }
+    let lan = Lan::new();
+    let a = lan.host("a", 1);
+    let configuration = version_3("dynamic_interfaces")
+        + "track_group T {\n  group {\n    IN\n  }\n}\n"
+        + "static_ipaddress {\n  10.9.2.1/24 dev eth1 track_group T\n}\n"
+        + &instance("IN", 75, 150, "advert_int 0.25", &["10.9.0.100/24"])
+        + &instance("OUT", 76, 150, "advert_int 0.25", &["10.9.0.101/24"]);
+    let daemon = start(&a, &configuration);
+    daemon.wait_log("(IN) entering FAULT state");
+    a.wait_holds("10.9.0.101", true);
+    assert!(!a.holds("10.9.0.100"));
+    a.ip("link add eth1 type veth peer name eth1-far");
+    a.ip("link set eth1-far up");
+    a.ip("link set eth1 up");
+    a.wait_holds("10.9.0.100", true);
+    assert!(a.holds("10.9.2.1"));
+    daemon.stop();
+}

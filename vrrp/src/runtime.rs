@@ -15,7 +15,7 @@
 //! - [`holdings`]: the virtual addresses held. [`announcer`]: who is told about them.
 //! - [`port`]: an instance's prebuilt advert and what it expects of others'.
 //! - [`checks`]: `vrrp_script`. [`files`]: `track_file`.
-//! - [`sysctl`]: settings of the kernel that are changed while it runs.
+//! - [`statics`]: `track_group`. [`sysctl`]: settings of the kernel that are changed while it runs.
 //! - [`lifecycle`]: start, reload, stop. [`snapshot`]: what the dumps print.
 
 mod announcer;
@@ -28,6 +28,7 @@ mod lifecycle;
 mod links;
 mod port;
 mod snapshot;
+mod statics;
 mod sysctl;
 mod tell;
 
@@ -342,7 +343,12 @@ fn finish<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W) {
     let now = s.now();
     let Some(vrrp) = w.vrrp() else { return };
     vrrp.perform();
-    if !vrrp.settle(now) && !vrrp.settling {
+    let mut settled = vrrp.settle(now);
+    if settled && vrrp.judge_statics(now) {
+        vrrp.perform();
+        settled = vrrp.settle(now);
+    }
+    if !settled && !vrrp.settling {
         vrrp.settling = true;
         // Urgent, but behind sockets and timers that are ready: events run in the next pass.
         s.add_event(Class::Urgent, 0, go_on_settling::<W>);

@@ -52,6 +52,9 @@ impl Faults {
     /// No socket to send and receive adverts with.
     pub const SOCKET: Faults = Faults(8);
 
+    /// A static address of the instance's `track_group` cannot be present.
+    pub const STATIC: Faults = Faults(16);
+
     /// No reason.
     pub const NONE: Faults = Faults(0);
 

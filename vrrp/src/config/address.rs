@@ -336,7 +336,6 @@ fn track_group(
         return Some(false);
     }
     if b.known_track_group(value, ctx) {
-        b.not_yet_word("track_group", word.span, ctx);
         entry.settings.track_group = Some(value.text.clone());
     }
     Some(true)

@@ -87,7 +87,7 @@ pub static GROUP: Table<Builder> = Table::new(&[
 
 /// Keywords inside `track_group`.
 pub static TRACK_GROUP: Table<Builder> = Table::new(&[B::new(
-    Keyword::new("group", Args::Flag, "instances that static entries may fail").values().not_yet(),
+    Keyword::new("group", Args::Flag, "instances that static entries may fail").values(),
     set_track_members,
 )]);
 

@@ -26,8 +26,7 @@ pub static ROOT: Table<Builder> = Table::new(&[
     ),
     B::new(
         Keyword::new("track_group", NAME, "instances that static entries may fail")
-            .block(&[&TRACK_GROUP])
-            .not_yet(),
+            .block(&[&TRACK_GROUP]),
         add_track_group,
     ),
     B::new(

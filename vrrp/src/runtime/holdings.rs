@@ -23,13 +23,15 @@ const BUDGET: Duration = Duration::from_millis(2);
 /// Identity of an address on this machine.
 type Key = (String, IpAddr, u8);
 
-/// A request of the batch: whether it adds, the address, the interface.
-type Asked = (bool, IpAddr, String);
+/// A request of the batch: whether it adds, and what.
+type Asked = (bool, Key);
 
 struct Held {
     owners: u32,
     settings: AddressSettings,
     tracked: bool,
+    /// The kernel would not have it, or its interface is not there.
+    refused: bool,
     restored_at: Option<Time>,
     /// When to put it back; set while it is missing.
     restore_at: Option<Time>,
@@ -76,6 +78,7 @@ impl Holdings {
             owners: 0,
             settings: address.clone(),
             tracked: !address.no_track,
+            refused: false,
             restored_at: None,
             restore_at: None,
         });
@@ -105,6 +108,17 @@ impl Holdings {
     /// Whether `ip` is held on any interface.
     pub fn holds(&self, address: &AddressSettings) -> bool {
         self.held.contains_key(&key(address))
+    }
+
+    /// Whether it is held, but the kernel does not have it and cannot be made to.
+    pub fn is_refused(&self, address: &AddressSettings) -> bool {
+        self.held.get(&key(address)).is_some_and(|held| held.refused)
+    }
+
+    /// Something about this interface changed: what was refused there is asked for once more.
+    pub fn try_again(&mut self, name: &str) {
+        let refused = self.held.iter().filter(|(k, held)| k.0 == name && held.refused);
+        self.adds.extend(refused.map(|(k, _)| k.clone()));
     }
 
     /// When an address is to be put back.
@@ -183,11 +197,14 @@ impl Holdings {
         }
         for outcome in channel.apply_within(&self.batch, self.done, BUDGET) {
             self.done += 1;
-            if let Err(error) = outcome.result
-                && let Some((add, ip, interface)) = self.asked.get(outcome.tag as usize)
-            {
+            let Some((add, key)) = self.asked.get(outcome.tag as usize) else { continue };
+            let before = match self.held.get_mut(key) {
+                Some(held) if *add => std::mem::replace(&mut held.refused, outcome.result.is_err()),
+                _ => false,
+            };
+            if let (Err(error), false) = (outcome.result, before) {
                 let verb = if *add { "add" } else { "remove" };
-                log::error!("Cannot {verb} address {ip} on {interface}: {error}");
+                log::error!("Cannot {verb} address {} on {}: {error}", key.1, key.0);
             }
         }
         if self.done < self.batch.len() {
@@ -230,6 +247,9 @@ impl Holdings {
     fn ask(&mut self, add: bool, a: &AddressSettings, view: &KernelView) {
         let Some(r) = request(a, view) else {
             if add {
+                if let Some(held) = self.held.get_mut(&key(a)) {
+                    held.refused = true;
+                }
                 log::info!(
                     "Not adding address {} to {} since interface doesn't exist",
                     a.ip,
@@ -239,7 +259,7 @@ impl Holdings {
             return;
         };
         let tag = self.asked.len() as u64;
-        self.asked.push((add, a.ip, a.interface.clone()));
+        self.asked.push((add, key(a)));
         if add {
             self.batch.add_address(&r, tag);
         } else {

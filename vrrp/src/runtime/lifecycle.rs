@@ -166,6 +166,7 @@ impl Vrrp {
                 settings.interface.as_ref().and_then(|n| self.view.index(n)).unwrap_or(0);
             self.choose_source(now, i);
         }
+        self.judge_all_statics(now);
     }
 
     /// Deletes what an earlier run left behind: configured virtual addresses that are there although

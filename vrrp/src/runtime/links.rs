@@ -100,6 +100,9 @@ impl Vrrp {
             }
         }
         for index in &sources {
+            if let Some(link) = self.view.link_at(*index) {
+                self.holdings.try_again(&link.name);
+            }
             reopen |= self.choose_sources(now, *index);
         }
         if !sources.is_empty() {
