@@ -48,6 +48,9 @@ pub struct Console {
     lost: u64,
     /// Has a byte in it while the backlog is not empty.
     signal: Option<(PipeReader, PipeWriter)>,
+    signalled: bool,
+    /// A second since 1970 and its text: most lines are of the same second as the one before.
+    time: (i64, String),
 }
 
 impl Console {
@@ -68,7 +71,17 @@ impl Console {
                 .iter()
                 .all(|fd| fcntl(fd, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).is_ok())
         });
-        Console { style, target, way, backlog: VecDeque::new(), lost: 0, signal }
+        let time = (i64::MIN, String::new());
+        Console {
+            style,
+            target,
+            way,
+            backlog: VecDeque::new(),
+            lost: 0,
+            signal,
+            signalled: false,
+            time,
+        }
     }
 
     /// The descriptor to wait on until it is writable.
@@ -87,6 +100,9 @@ impl Console {
     /// Writes a line, or keeps it, or counts it as lost.
     pub fn write(&mut self, entry: &Entry<'_>, idents: &Idents) {
         self.flush();
+        if self.time.0 != entry.seconds() {
+            self.time = (entry.seconds(), sys::local_time(entry.seconds(), c"%c"));
+        }
         let line = self.line(entry, idents);
         if self.backlog.len() + line.len() > BACKLOG {
             self.lost = self.lost.saturating_add(1);
@@ -98,12 +114,12 @@ impl Console {
             && was_empty
             && let Some((_, writer)) = &mut self.signal
         {
-            let _ = writer.write(b"!");
+            self.signalled = writer.write(b"!").is_ok();
         }
     }
 
     fn line(&self, entry: &Entry<'_>, idents: &Idents) -> String {
-        let time = sys::local_time(entry.seconds(), c"%c");
+        let time = &self.time.1;
         let message = cut(entry.message, MAX);
         if self.style == Style::Plain {
             return format!("{time}: {message}\n");
@@ -137,8 +153,11 @@ impl Console {
                 self.backlog.extend(format!("{lost} lines lost\n").as_bytes());
             }
         }
-        if let Some((reader, _)) = &mut self.signal {
+        if self.signalled
+            && let Some((reader, _)) = &mut self.signal
+        {
             let _ = reader.read(&mut [0; 16]);
+            self.signalled = false;
         }
         true
     }

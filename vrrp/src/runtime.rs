@@ -59,6 +59,9 @@ use links::Debounce;
 use port::Port;
 use sysctl::Sysctls;
 
+/// Announcements that are made before sockets and timers are looked at again.
+const ANNOUNCED_AT_ONCE: usize = 256;
+
 /// What the scheduler's world must offer for VRRP to live in it.
 pub trait HasVrrp: HasNotify + 'static {
     /// The running VRRP, if it was started.
@@ -249,7 +252,8 @@ impl Vrrp {
             return false;
         }
         self.sysctls.release(&self.view);
-        for action in std::mem::take(&mut self.announcements) {
+        let rest = self.announcements.split_off(self.announcements.len().min(ANNOUNCED_AT_ONCE));
+        for action in std::mem::replace(&mut self.announcements, rest) {
             match action {
                 Action::Announce { instance, rounds } => {
                     let list = self.announcements(instance);
@@ -260,7 +264,8 @@ impl Vrrp {
                 _ => {}
             }
         }
-        true
+        self.announcer.drain(now, &self.view);
+        self.announcements.is_empty()
     }
 
     fn announcements(&self, instance: usize) -> Vec<Announcement> {

@@ -112,7 +112,7 @@ impl Announcer {
         self.forwarding.iter().map(|(name, &answer)| (name.as_str(), answer))
     }
 
-    /// A burst: `rounds` times over all addresses, in their order. `owner` is the instance, if it is one's.
+    /// Queues a burst for the next [`Announcer::drain`]: `rounds` times over all addresses, in their order. `owner` is the instance, if it is one's.
     pub fn announce(
         &mut self,
         now: Time,
@@ -137,7 +137,6 @@ impl Announcer {
                 self.push(now, a, view);
             }
         }
-        self.drain(now, view);
     }
 
     fn enqueue(&mut self, lane: usize, a: &Announcement, rounds: u32) {
@@ -182,6 +181,10 @@ impl Announcer {
                 }
             }
         }
+        self.flush();
+    }
+
+    fn flush(&mut self) {
         if !self.channel.is_empty() {
             self.channel.flush(|_, error| {
                 log::info!("Error sending gratuitous ARP or neighbour advert: {error}");
@@ -195,20 +198,21 @@ impl Announcer {
             return;
         };
         let broadcast = <[u8; 6]>::try_from(link.broadcast.as_slice()).unwrap_or([0xff; 6]);
-        let queued = match a.ip {
+        let router = a.ip.is_ipv6() && self.forwards(now, &a.interface);
+        let queue = |channel: &mut GarpChannel| match a.ip {
             IpAddr::V4(ip) => {
                 log::trace!("Sending gratuitous ARP on {} for {ip}", a.interface);
-                self.channel.push_arp(0, link.index, mac, broadcast, ip)
+                channel.push_arp(0, link.index, mac, broadcast, ip)
             }
             IpAddr::V6(ip) => {
-                let router = self.forwards(now, &a.interface);
                 log::trace!("Sending unsolicited Neighbour Advert on {} for {ip}", a.interface);
-                self.channel.push_na(0, link.index, mac, ip, router)
+                channel.push_na(0, link.index, mac, ip, router)
             }
         };
-        if queued.is_err() {
-            // A full queue is sent and the frame queued again by the next burst.
-            log::warn!("Too many gratuitous ARPs at once; none for {}", a.ip);
+        if queue(&mut self.channel).is_err() {
+            self.flush();
+            // The queue is empty now.
+            let _ = queue(&mut self.channel);
         }
     }
 

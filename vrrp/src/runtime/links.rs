@@ -289,5 +289,6 @@ impl Vrrp {
             .map(|a| Announcement { interface: a.interface, ip: a.ip })
             .collect();
         self.announcer.announce(now, None, &list, 1, &self.view);
+        self.announcer.drain(now, &self.view);
     }
 }
