@@ -34,6 +34,8 @@ pub struct Scheduler<W> {
     /// When the sockets were last looked at, and since when nobody has slept.
     pub(crate) looked: Time,
     pub(crate) awake_since: Time,
+    /// Short sleeps in a row.
+    pub(crate) burst: u32,
     pub(crate) stopped: bool,
     pub(crate) stats: Stats,
     pub(crate) recent_lag: Duration,
@@ -82,6 +84,7 @@ impl<W> Scheduler<W> {
             in_pass: false,
             looked: now,
             awake_since: now,
+            burst: 0,
             stopped: false,
             stats: Stats::default(),
             recent_lag: Duration::ZERO,
