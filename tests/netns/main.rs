@@ -19,6 +19,7 @@ mod leftovers;
 mod links;
 mod notifying;
 mod reload;
+mod timing;
 mod tracking;
 
 use std::io::Write;

@@ -45,6 +45,12 @@ impl Debounce {
     }
 }
 
+/// Longest delay of a change of link under which a backup that waits for `adverts` adverts still hears
+/// the last of them.
+fn longest_debounce(interval: Duration, adverts: u8) -> Duration {
+    (interval * u32::from(adverts.saturating_sub(1))).saturating_sub(interval / 256)
+}
+
 impl Vrrp {
     /// Reads kernel events. First: an interface that carries adverts appeared or was replaced, so
     /// that sockets must be opened; second: nothing is left to read.
@@ -164,9 +170,10 @@ impl Vrrp {
             self.sysctls.set(&self.view);
         }
         let up = self.view.is_up(name);
+        let limit = self.debounce_limit(name);
         match self.debounces.get_mut(name) {
             Some(d) => {
-                let delay = if up { d.up } else { d.down };
+                let delay = if up { d.up } else { d.down }.min(limit);
                 let known =
                     self.interface_trackers.get(name).map(|&t| self.router.trackers()[t].status());
                 let was_up = known == Some(Status::Up);
@@ -184,6 +191,17 @@ impl Vrrp {
             None => self.set_link(now, name, up),
         }
         moved
+    }
+
+    /// No delay may outlast the adverts a backup waits for, and a version 3 master may send them faster
+    /// than is configured here.
+    fn debounce_limit(&self, name: &str) -> Duration {
+        let instances = self.by_interface.get(name).map_or(&[][..], Vec::as_slice);
+        let limit = |&i: &usize| {
+            let inst = &self.router.instances()[i];
+            longest_debounce(inst.master_interval, inst.settings.down_timer_adverts)
+        };
+        instances.iter().map(limit).min().unwrap_or(Duration::MAX)
     }
 
     fn set_link(&mut self, now: Time, name: &str, up: bool) {
@@ -290,5 +308,18 @@ impl Vrrp {
             .collect();
         self.announcer.announce(now, None, &list, 1, &self.view);
         self.announcer.drain(now, &self.view);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_of_link_is_believed_before_a_backup_would_take_over() {
+        let second = Duration::from_secs(1);
+        assert_eq!(longest_debounce(second, 3), 2 * second - second / 256);
+        assert_eq!(longest_debounce(second / 10, 3), second / 5 - second / 2560);
+        assert_eq!(longest_debounce(second, 1), Duration::ZERO);
     }
 }
