@@ -133,6 +133,10 @@ impl Host {
         run(&format!("ip -n {namespace} address add {}/24 dev eth0", self.address()));
         run(&format!("ip -n {namespace} address add fd00:9::{n:x}/64 dev eth0 nodad"));
         self.set_link(true);
+        // The kernel takes a moment to call it running; a daemon started before that starts in FAULT.
+        wait_for(&format!("eth0 of {name} runs"), || {
+            self.ip("-o link show eth0").contains("state UP")
+        });
     }
 
     /// Deletes `eth0`, and with it the cable.
