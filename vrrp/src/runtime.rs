@@ -119,6 +119,9 @@ pub struct Vrrp {
     tracking_sources: Vec<usize>,
     interface_trackers: HashMap<String, usize>,
     checks: Vec<Check>,
+    /// Checks that a reload dropped, until their command has ended.
+    dropped_checks: Vec<Check>,
+    next_check: u32,
     watch: Option<Watch>,
     actions: Vec<Action>,
     notices: Vec<Notice>,

@@ -2,12 +2,14 @@
 //!
 //! The counter that turns exit statuses into a verdict is [`Counter`], without I/O. Running is the
 //! scheduler's: a check arms its next timer, then starts the command; a command still running when
-//! its timer fires is not started twice.
+//! its timer fires is not started twice. A reload leaves a check whose command stays the same alone:
+//! its rhythm, its verdict and the command that runs. Commands of checks it drops are ended.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use scheduler::{Cause, Class, Exit, Ready, Scheduler, Time};
+use scheduler::{Cause, Class, Exit, Ready, Scheduler, ThreadId, Time};
 
 use super::{HasVrrp, Vrrp, finish};
 use crate::config::ScriptSettings;
@@ -47,10 +49,14 @@ impl Counter {
         self.result >= self.rise
     }
 
+    fn top(&self) -> u32 {
+        self.rise.saturating_add(self.fall) - 1
+    }
+
     /// Takes the result of one run; `Some` when the verdict changed or is the first.
     pub fn finished(&mut self, success: bool) -> Option<bool> {
         let (was_up, fresh) = (self.is_up(), self.fresh);
-        let top = self.rise.saturating_add(self.fall) - 1;
+        let top = self.top();
         if success {
             self.result = if self.result + 1 >= self.rise { top } else { self.result + 1 };
         } else if fresh {
@@ -95,12 +101,15 @@ pub struct Check {
     last: Option<Exit>,
     /// The verdict is the previous configuration's; no run has finished since.
     inherited: bool,
-    /// Which generation of checks the timers and children belong to; a reload starts a new one.
-    generation: u32,
+    /// What its timer and its command know it by; never used for another check.
+    id: u32,
+    timer: Option<ThreadId>,
+    /// The timer of an interval that a reload changed, to be cancelled.
+    stale: Option<ThreadId>,
 }
 
 impl Check {
-    pub(crate) fn new(settings: ScriptSettings, tracker: Option<usize>, generation: u32) -> Self {
+    pub(crate) fn new(settings: ScriptSettings, tracker: Option<usize>, id: u32) -> Self {
         Check {
             counter: Counter::new(settings.rise, settings.fall, settings.init_fail),
             settings,
@@ -109,7 +118,9 @@ impl Check {
             tracker,
             last: None,
             inherited: false,
-            generation,
+            id,
+            timer: None,
+            stale: None,
         }
     }
 
@@ -122,33 +133,30 @@ impl Check {
         }
     }
 
-    /// What instances see before the first verdict.
-    pub(super) fn initial_status(&self) -> Status {
-        if self.settings.init_fail { Status::Down } else { Status::Unknown }
-    }
-
     pub(super) fn tracker(&self) -> Option<usize> {
         self.tracker
     }
 
-    pub(super) fn generation(&self) -> u32 {
-        self.generation
-    }
-
-    /// Keeps the verdict of the same command across a reload.
-    pub(super) fn inherit(&mut self, old: &Check) {
-        let same = old.settings.script == self.settings.script && !old.counter.fresh;
-        if !same {
-            return;
+    /// The check of the same command under new settings.
+    fn go_on(&mut self, settings: &ScriptSettings, tracker: Option<usize>) {
+        self.tracker = tracker;
+        if settings.interval != self.settings.interval {
+            self.stale = self.timer.take();
         }
-        let up = old.counter.is_up();
-        let (rise, fall) = (self.counter.rise, self.counter.fall);
-        self.counter.result = if up { rise + fall - 1 } else { 0 };
-        self.counter.fresh = false;
-        self.last = old.last;
-        self.inherited = true;
-        let verdict = if up { "successful" } else { "unsuccessful" };
-        log::debug!("VRRP_Script({}) considered {verdict} on reload", self.settings.name);
+        let up = self.counter.is_up();
+        if (settings.rise, settings.fall) != (self.settings.rise, self.settings.fall) {
+            let fresh = self.counter.fresh;
+            self.counter = Counter::new(settings.rise, settings.fall, !fresh);
+            if up {
+                self.counter.result = self.counter.top();
+            }
+        }
+        self.settings = settings.clone();
+        if !self.counter.fresh {
+            self.inherited = true;
+            let verdict = if up { "successful" } else { "unsuccessful" };
+            log::info!("VRRP_Script({}) considered {verdict} on reload", self.settings.name);
+        }
     }
 
     /// Ends the running command, with its children.
@@ -159,22 +167,23 @@ impl Check {
     }
 }
 
-fn argument(check: usize, generation: u32) -> u64 {
-    (u64::from(generation) << 32) | check as u64
-}
-
-/// The check an argument means, unless a reload replaced it.
+/// The check an argument means, unless a reload dropped it.
 fn find(vrrp: &mut Vrrp, arg: u64) -> Option<&mut Check> {
-    let (index, generation) = ((arg & 0xffff_ffff) as usize, (arg >> 32) as u32);
-    vrrp.checks.get_mut(index).filter(|c| c.generation == generation)
+    vrrp.checks.iter_mut().find(|c| u64::from(c.id) == arg)
 }
 
-/// Begins running every check of the current generation; the first runs start at once.
+/// Begins running every check that does not run yet; the first runs start at once.
 pub(super) fn start<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W) {
     let Some(vrrp) = w.vrrp() else { return };
     let now = s.now();
-    for (i, check) in vrrp.checks.iter().enumerate() {
-        s.add_timer(Class::Urgent, now, argument(i, check.generation), on_interval::<W>);
+    for check in &mut vrrp.checks {
+        if let Some(stale) = check.stale.take() {
+            s.cancel(stale);
+        }
+        if check.timer.is_none() {
+            let arg = u64::from(check.id);
+            check.timer = Some(s.add_timer(Class::Urgent, now, arg, on_interval::<W>));
+        }
     }
 }
 
@@ -185,7 +194,7 @@ fn on_interval<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W, ready: Ready) {
     let interval = check.settings.interval.max(Duration::from_millis(1));
     let planned = ready.due + interval;
     let next = if planned > ready.now { planned } else { ready.now + interval };
-    s.add_timer(Class::Checker, next, ready.arg, on_interval::<W>);
+    check.timer = Some(s.add_timer(Class::Checker, next, ready.arg, on_interval::<W>));
     let name = &check.settings.name;
     match check.progress {
         Progress::Idle => {}
@@ -223,6 +232,7 @@ fn on_child<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W, ready: Ready) {
     let now = ready.now;
     match ready.cause {
         Cause::Exited(exit) => {
+            vrrp.dropped_checks.retain(|c| u64::from(c.id) != ready.arg);
             let Some(check) = find(vrrp, ready.arg) else { return };
             let timed_out = check.progress != Progress::Running;
             check.progress = Progress::Idle;
@@ -231,7 +241,8 @@ fn on_child<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W, ready: Ready) {
             finish(s, w);
         }
         _ => {
-            let Some(check) = find(vrrp, ready.arg) else { return };
+            let mut all = vrrp.checks.iter_mut().chain(&mut vrrp.dropped_checks);
+            let Some(check) = all.find(|c| u64::from(c.id) == ready.arg) else { return };
             let (signal, next, wait) = match check.progress {
                 Progress::Running => (Signal::SIGTERM, Progress::Terminating, KILL_AFTER),
                 _ => (Signal::SIGKILL, Progress::Killing, KILL_AGAIN),
@@ -261,13 +272,12 @@ fn judge(now: Time, vrrp: &mut Vrrp, arg: u64, exit: Exit, timed_out: bool) {
     let Some(check) = find(vrrp, arg) else { return };
     let name = check.settings.name.clone();
     check.inherited = false;
-    if check.last != Some(exit) {
-        if let Exit::Code(code) = exit
-            && check.last.is_some()
-        {
-            log::info!("Script `{name}` now returning {code}");
-        }
-        check.last = Some(exit);
+    // Before its first run it counts as having returned 0.
+    let last = check.last.replace(exit).unwrap_or(Exit::Code(0));
+    if let Exit::Code(code) = exit
+        && last != exit
+    {
+        log::info!("Script `{name}` now returning {code}");
     }
     let success = exit == Exit::Code(0) && !timed_out;
     let Some(up) = check.counter.finished(success) else { return };
@@ -288,20 +298,17 @@ fn judge(now: Time, vrrp: &mut Vrrp, arg: u64, exit: Exit, timed_out: bool) {
 }
 
 impl Vrrp {
-    /// Makes the checks of a configuration, keeping verdicts of commands that stay.
+    /// Makes the checks of a configuration; those whose command stays go on.
     pub(super) fn build_checks(&mut self) {
-        let generation = self.checks.first().map_or(0, Check::generation).wrapping_add(1);
-        let mut old = std::mem::take(&mut self.checks);
-        for check in &mut old {
+        let old = std::mem::take(&mut self.checks);
+        let tracker = |name: &str| self.router.tracker(TrackerKind::Script, name);
+        let (checks, dropped) = carry_over(old, &self.scripts, tracker, &mut self.next_check);
+        self.checks = checks;
+        for mut check in dropped {
             check.terminate();
-        }
-        for settings in &self.scripts {
-            let tracker = self.router.tracker(TrackerKind::Script, &settings.name);
-            let mut check = Check::new(settings.clone(), tracker, generation);
-            if let Some(previous) = old.iter().find(|c| c.settings.name == settings.name) {
-                check.inherit(previous);
+            if check.progress != Progress::Idle {
+                self.dropped_checks.push(check);
             }
-            self.checks.push(check);
         }
     }
 
@@ -311,38 +318,33 @@ impl Vrrp {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Runs a sequence of results; `1` success, `0` failure; returns the verdicts that were told.
-    fn run(rise: u32, fall: u32, init_fail: bool, results: &str) -> String {
-        let mut counter = Counter::new(rise, fall, init_fail);
-        results
-            .chars()
-            .map(|c| match counter.finished(c == '1') {
-                Some(true) => 'U',
-                Some(false) => 'D',
-                None => '.',
-            })
-            .collect()
+/// The checks of `scripts`, and those of `old` that are none of them.
+fn carry_over(
+    old: Vec<Check>,
+    scripts: &[ScriptSettings],
+    tracker: impl Fn(&str) -> Option<usize>,
+    next: &mut u32,
+) -> (Vec<Check>, Vec<Check>) {
+    let mut old: HashMap<String, Check> =
+        old.into_iter().map(|c| (c.settings.name.clone(), c)).collect();
+    let mut checks = Vec::with_capacity(scripts.len());
+    for settings in scripts {
+        let tracker = tracker(&settings.name);
+        let same = old.get(&settings.name).is_some_and(|c| c.settings.script == settings.script);
+        let kept = if same { old.remove(&settings.name) } else { None };
+        match kept {
+            Some(mut check) => {
+                check.go_on(settings, tracker);
+                checks.push(check);
+            }
+            None => {
+                *next = next.wrapping_add(1);
+                checks.push(Check::new(settings.clone(), tracker, *next));
+            }
+        }
     }
-
-    #[test]
-    fn one_success_or_one_failure_is_the_first_verdict() {
-        assert_eq!(run(3, 3, false, "1"), "U");
-        assert_eq!(run(3, 3, false, "0"), "D");
-    }
-
-    #[test]
-    fn rise_and_fall_count_in_a_row() {
-        assert_eq!(run(2, 3, false, "1000111"), "U..D.U.");
-        assert_eq!(run(2, 3, false, "1001000"), "U.....D");
-    }
-
-    #[test]
-    fn init_fail_needs_every_success() {
-        assert_eq!(run(3, 1, true, "111"), "..U");
-        assert_eq!(run(3, 1, true, "0111"), "...U");
-    }
+    (checks, old.into_values().collect())
 }
+
+#[cfg(test)]
+mod tests;

@@ -75,6 +75,8 @@ impl Vrrp {
             tracking_sources: Vec::new(),
             interface_trackers: HashMap::new(),
             checks: Vec::new(),
+            dropped_checks: Vec::new(),
+            next_check: 0,
             watch: None,
             actions: Vec::new(),
             notices: Vec::new(),
@@ -345,9 +347,18 @@ impl Vrrp {
         Some(at)
     }
 
+    /// Scripts that count as failed until their first success; of those that a reload found, only
+    /// the new ones.
     fn tell_initial_checks(&mut self, now: Time) {
-        let statuses: Vec<(usize, Status)> =
-            self.checks.iter().filter_map(|c| Some((c.tracker()?, c.initial_status()))).collect();
+        let unproven = |t: usize| {
+            matches!(self.router.trackers()[t].status(), Status::Unknown | Status::Unproven)
+        };
+        let statuses: Vec<(usize, Status)> = self
+            .checks
+            .iter()
+            .filter(|c| c.settings.init_fail)
+            .filter_map(|c| Some((c.tracker().filter(|&t| unproven(t))?, Status::Down)))
+            .collect();
         for (tracker, status) in statuses {
             self.router.set_tracker(now, tracker, status, &mut self.actions);
         }
@@ -440,6 +451,7 @@ impl Vrrp {
         }
         self.learn(now);
         self.build_checks();
+        self.tell_initial_checks(now);
         self.watch_files(now);
     }
 }
@@ -462,7 +474,7 @@ fn tell_removed(old: &InstanceSettings, new: &InstanceSettings) {
 pub fn stop<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W) {
     let now = s.now();
     let Some(vrrp) = w.vrrp() else { return };
-    for check in &mut vrrp.checks {
+    for check in vrrp.checks.iter_mut().chain(&mut vrrp.dropped_checks) {
         check.terminate();
     }
     vrrp.stopping = true;

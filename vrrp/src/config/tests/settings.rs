@@ -196,10 +196,12 @@ fn unicast_instances_may_share_a_vrid_with_other_peers() {
 }
 
 #[test]
-fn the_longer_startup_delay_counts() {
+fn both_startup_delays_are_kept() {
     let text = "global_defs {\nvrrp_startup_delay 3.5\nvrrp_delay_after_boot 15\n}\n";
     // The test host is up for ten seconds.
-    assert_eq!(test(text).settings().globals.startup_delay, Duration::from_secs(5));
+    let globals = test(text).settings().globals;
+    let delays = (globals.startup_delay, globals.boot_delay);
+    assert_eq!(delays, (Duration::from_millis(3500), Duration::from_secs(5)));
     assert!(!test(text).settings().configured);
 }
 

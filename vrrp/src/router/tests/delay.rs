@@ -64,6 +64,23 @@ fn a_reload_can_shorten_the_startup_delay_but_not_lengthen_it() {
     assert_eq!(b.state(), State::Master);
 }
 
+#[test]
+fn the_longer_startup_delay_counts() {
+    let mut settings = delayed(instance(100), 3);
+    settings.globals.boot_delay = Duration::from_secs(5);
+    let mut b = Bench::with(settings);
+    b.start();
+    assert!(b.logged("Delaying startup for 5 seconds"));
+    // What is left since boot is less by now; the delay ends no earlier for that.
+    b.pass(2000);
+    let mut settings = delayed(instance(100), 3);
+    settings.globals.boot_delay = Duration::from_secs(3);
+    b.reload(settings);
+    assert!(b.out.is_empty());
+    b.pass(3000);
+    assert!(b.logged("Delayed start completed"));
+}
+
 fn logs(b: &Bench) -> Vec<&str> {
     b.out
         .iter()
