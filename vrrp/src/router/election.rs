@@ -100,7 +100,7 @@ impl Router {
         if let Some(other) = inst.settings.timer_expired_backup
             && frozen_too_long(inst, other, now)
         {
-            let late = now.since(inst.last_advert);
+            let late = now.since(inst.deadline);
             log(out, format!("VRRP thread timer expired {:.6} seconds ago", late.as_secs_f64()));
             self.enter(now, i, State::Backup, Cause::Election, out);
             self.sync_group(now, i, out);

@@ -2,6 +2,7 @@
 
 mod delay;
 mod reload;
+mod words;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;

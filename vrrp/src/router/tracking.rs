@@ -10,7 +10,7 @@ use std::time::Duration;
 use scheduler::Time;
 
 use super::transition::{Cause, event};
-use super::{Router, log};
+use super::{Router, log, log_detail};
 use crate::action::{Action, NotifyEvent};
 use crate::config::Track;
 use crate::state::{Faults, State};
@@ -208,8 +208,31 @@ impl Router {
                 }
                 continue;
             }
+            if self.trackers[tracker].kind == TrackerKind::File {
+                self.log_file(tracker, user, old, new, out);
+            }
             self.reprioritise(user.instance, out);
             self.settle(now, user.instance, out);
+        }
+    }
+
+    /// What a file's new number means for one instance.
+    fn log_file(&self, t: usize, user: User, old: Effect, new: Effect, out: &mut Vec<Action>) {
+        let file = &self.trackers[t].name;
+        let inst = &self.instances[user.instance];
+        let name = &inst.settings.name;
+        match (old.fault, new.fault) {
+            (false, true) => {
+                log_detail(out, format!("({name}): tracked file {file} now FAULT state"));
+            }
+            (true, false) => {
+                log_detail(out, format!("({name}): tracked file {file} leaving FAULT state"));
+                if user.weight != 0 && !inst.is_owner() {
+                    let priority = clamp(inst.total);
+                    log_detail(out, format!("({name}) Setting effective priority to {priority}"));
+                }
+            }
+            _ => {}
         }
     }
 

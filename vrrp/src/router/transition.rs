@@ -87,6 +87,18 @@ impl Router {
         let inst = &mut self.instances[i];
         inst.wanted = State::Master;
         inst.master = None;
+        if inst.master_interval != inst.settings.advert_interval {
+            let (from, to) = (inst.master_interval, inst.settings.advert_interval);
+            log_detail(
+                out,
+                format!(
+                    "{} changing advert interval from {}ms to locally configured {}ms",
+                    inst.tag(),
+                    from.as_millis(),
+                    to.as_millis()
+                ),
+            );
+        }
         inst.master_interval = inst.settings.advert_interval;
         inst.stats.become_master += 1;
         log(out, format!("{} Entering MASTER STATE", inst.tag()));

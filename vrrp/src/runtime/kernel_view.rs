@@ -96,6 +96,12 @@ impl KernelView {
             log::info!("Interface name has changed from {} to {name}", old.name);
             changes.push(Change::Link { name: old.name.clone(), appeared: false });
         }
+        if let Some(old) = self.links.get(&index)
+            && old.mac != link.mac
+        {
+            let (from, to) = (mac(&old.mac), mac(&link.mac));
+            log::debug!("({name}) MAC Address changed from {from} to {to}");
+        }
         if self.links.get(&index) != Some(&link) {
             let appeared = !self.names.contains_key(&name);
             self.insert_link(link);
@@ -135,6 +141,11 @@ impl KernelView {
         self.addresses.get(&index).map_or(&[], Vec::as_slice)
     }
 
+    /// Whether the interface has this address with this prefix length.
+    pub fn has(&self, index: u32, ip: IpAddr, prefix: u8) -> bool {
+        self.addresses(index).iter().any(|a| a.ip == ip && a.prefix == prefix)
+    }
+
     /// Whether any interface has `ip`.
     pub fn has_address(&self, ip: IpAddr) -> bool {
         self.addresses.values().flatten().any(|a| a.ip == ip)
@@ -165,6 +176,10 @@ impl KernelView {
             .or_else(|| list.iter().find(usable))
             .map(|a| a.ip)
     }
+}
+
+fn mac(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect::<Vec<_>>().join(":")
 }
 
 fn same(a: &Address, b: &Address) -> bool {

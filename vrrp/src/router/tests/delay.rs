@@ -1,4 +1,4 @@
-//! The startup delay, and what is told at the start.
+//! The startup delay.
 
 use super::*;
 
@@ -79,40 +79,4 @@ fn the_longer_startup_delay_counts() {
     assert!(b.out.is_empty());
     b.pass(3000);
     assert!(b.logged("Delayed start completed"));
-}
-
-fn logs(b: &Bench) -> Vec<&str> {
-    b.out
-        .iter()
-        .filter_map(|a| match a {
-            Action::Log { text, .. } => Some(text.as_str()),
-            _ => None,
-        })
-        .collect()
-}
-
-#[test]
-fn a_group_that_starts_in_fault_says_which_member_is_to_blame() {
-    let eth1 = vec![Track { name: "eth1".into(), weight: 0, reverse: false }];
-    let b = pair(instance(100), InstanceSettings { track_interfaces: eth1, ..instance(100) });
-    assert_eq!(
-        logs(&b),
-        [
-            "(B): entering FAULT state (interface eth1 down)",
-            "VRRP_Group(G): Syncing B to FAULT state",
-            "(A) entering FAULT state",
-            "(B) entering FAULT state",
-        ]
-    );
-    let fault = |s| (s, NotifyEvent::Fault);
-    let told = [Subject::Group(0), Subject::Instance(0), Subject::Instance(1)].map(fault);
-    assert_eq!(b.events(), told);
-}
-
-#[test]
-fn a_fault_that_was_not_named_before_is_entered_at_init() {
-    let mut b = Bench::one(instance(100));
-    b.router.set_fault(b.now, 0, Faults::SOCKET, true, &mut b.out);
-    b.start();
-    assert_eq!(logs(&b), ["(VI) Entering FAULT STATE (init)"]);
 }
