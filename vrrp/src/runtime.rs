@@ -43,7 +43,9 @@ use notify::HasNotify;
 use scheduler::{Class, Ready, Scheduler, ThreadId, Time};
 
 use crate::action::{Action, NotifyEvent, Subject};
-use crate::config::{AddressSettings, FileSettings, GarpGroup, ScriptSettings, TrackGroup};
+use crate::config::{
+    AddressSettings, FileSettings, GarpGroup, InstanceSettings, ScriptSettings, TrackGroup,
+};
 use crate::io::{ReceiveBatch, SendBatch, SocketKey, error_text};
 use crate::router::Router;
 use crate::state::Faults;
@@ -200,26 +202,35 @@ impl Vrrp {
     }
 
     fn perform_adverts(&mut self, actions: &[Action]) {
+        let mut failed = HashSet::new();
         for action in actions {
             let Action::Advert { instance, priority } = *action else { continue };
             let settings = &self.router.instances()[instance].settings;
             let port = &mut self.ports[instance];
             if port.send(instance, settings, priority, &mut self.sender).is_err() {
-                flush(&mut self.sender, &self.endpoints, &self.router, &mut self.failing);
+                let (endpoints, router) = (&self.endpoints, &self.router);
+                flush(&mut self.sender, endpoints, router, &self.failing, &mut failed);
                 // The queue is empty now; one instance's adverts fit.
                 let _ = port.send(instance, settings, priority, &mut self.sender);
             }
         }
-        flush(&mut self.sender, &self.endpoints, &self.router, &mut self.failing);
+        flush(&mut self.sender, &self.endpoints, &self.router, &self.failing, &mut failed);
+        if failed.is_empty() && self.failing.is_empty() {
+            return;
+        }
+        for action in actions {
+            if let Action::Advert { instance, .. } = action {
+                self.failing.remove(instance);
+            }
+        }
+        self.failing.extend(failed);
     }
 
     fn perform_addresses(&mut self, actions: &[Action]) {
         for action in actions {
             if let Action::Addresses { instance, present } = *action {
                 let settings = Rc::clone(&self.router.instances()[instance].settings);
-                self.ports[instance].complained = 0;
-                let what = if present { "setting" } else { "removing" };
-                log::debug!("({}) {what} VIPs.", settings.name);
+                log_addresses(&settings, if present { "setting" } else { "removing" });
                 if present {
                     self.holdings.take(&settings);
                 } else {
@@ -317,18 +328,27 @@ impl Vrrp {
     }
 }
 
-/// Sends what is queued. An instance that cannot send is complained about once until it can again,
-/// and not at all while its interface is down.
+fn log_addresses(settings: &InstanceSettings, what: &str) {
+    if !settings.addresses.is_empty() {
+        log::debug!("({}) {what} VIPs.", settings.name);
+    }
+    if !settings.excluded.is_empty() {
+        log::debug!("({}) {what} E-VIPs.", settings.name);
+    }
+}
+
+/// Sends what is queued and adds whose adverts failed to `failed`. An instance that cannot send is
+/// complained about once until it can again, and not at all while its interface is down.
 fn flush(
     sender: &mut SendBatch,
     endpoints: &[Option<Endpoint>],
     router: &Router,
-    failing: &mut HashSet<usize>,
+    failing: &HashSet<usize>,
+    failed: &mut HashSet<usize>,
 ) {
     if sender.is_empty() {
         return;
     }
-    let mut failed = HashSet::new();
     sender.flush(
         |socket| endpoints.get(socket)?.as_ref().map(Endpoint::send_fd),
         |instance, error| {
@@ -337,13 +357,12 @@ fn flush(
                 && !failing.contains(&instance)
                 && !inst.faults().contains(Faults::LINK)
             {
-                log::info!("({}): send advert error {}", inst.settings.name, error_text(&error));
+                let code = error.raw_os_error().unwrap_or_default();
+                let name = &inst.settings.name;
+                log::info!("({name}): send advert error {code} ({})", error_text(&error));
             }
         },
     );
-    if !failed.is_empty() || !failing.is_empty() {
-        *failing = failed;
-    }
 }
 
 /// Ends every callback: does what was asked for, tells who wants to know, sets the one timer.

@@ -52,6 +52,10 @@ impl Endpoint {
         self.by_vrid[usize::from(vrid)].push(instance as u32);
     }
 
+    fn knows(&self, vrid: u8) -> bool {
+        !self.by_vrid[usize::from(vrid)].is_empty()
+    }
+
     pub fn instances(&self) -> impl Iterator<Item = usize> + '_ {
         self.by_vrid.iter().flatten().map(|&i| i as usize)
     }
@@ -138,16 +142,17 @@ impl Vrrp {
             crate::packet::validate(packet, &expect)
         };
         self.router.instance_mut(i).stats.record(&verdict);
-        let name = Rc::clone(&self.router.instances()[i].settings);
+        let instance = &self.router.instances()[i];
+        let (since, name) = (instance.last_transition, Rc::clone(&instance.settings));
         for notice in verdict.notices() {
-            if self.ports[i].complains(notice.kind()) {
+            if self.ports[i].complains(since, notice.kind()) {
                 log::info!("({}) {notice}", name.name);
             }
         }
         let accepted = match verdict.outcome {
             Ok(accepted) => accepted,
             Err(rejected) => {
-                if self.ports[i].complains(rejected.kind()) {
+                if self.ports[i].complains(since, rejected.kind()) {
                     log::info!("({}) {rejected}", name.name);
                 }
                 return;
@@ -157,8 +162,9 @@ impl Vrrp {
             self.ports[i].old_checksum = true;
             self.ports[i].rebuild(&self.router.instances()[i], self.router.globals());
         }
-        if self.router.instances()[i].master != Some(accepted.source) {
-            self.ports[i].complained = 0;
+        let instance = &self.router.instances()[i];
+        if instance.state() == State::Backup && instance.master != Some(accepted.source) {
+            self.ports[i].forgive();
         }
         let heard = Heard {
             source: accepted.source,
@@ -189,9 +195,10 @@ impl Vrrp {
     fn log_unknown_vrid(&self, endpoint: usize, packet: &Packet<'_>) {
         let interface =
             self.endpoints[endpoint].as_ref().and_then(|e| e.pair.interface()).unwrap_or("(none)");
-        log::info!(
-            "Unknown VRID({}) received on interface({interface}). ignoring...",
-            packet.vrid()
-        );
+        let vrid = packet.vrid();
+        let known = self.endpoints[endpoint].as_ref().is_some_and(|e| e.knows(vrid));
+        // Others listen to this VRID on the address, but to other peers.
+        let from = if known { format!(" from {}", packet.source()) } else { String::new() };
+        log::info!("Unknown VRID({vrid}) received on interface({interface}){from}. ignoring...");
     }
 }

@@ -14,7 +14,9 @@ use super::kernel_view::KernelView;
 use super::links::Debounce;
 use super::port::Port;
 use super::sysctl::Sysctls;
-use super::{Dropped, HasVrrp, Vrrp, checks, files, finish, on_kernel, tell, watch_socket};
+use super::{
+    Dropped, HasVrrp, Vrrp, checks, files, finish, log_addresses, on_kernel, tell, watch_socket,
+};
 use crate::action::Action;
 use crate::config::{AddressSettings, InstanceSettings, RxBufs, Settings};
 use crate::io::{ReceiveBatch, SendBatch, SocketKey, SocketPair};
@@ -150,8 +152,13 @@ impl Vrrp {
     /// Tells the router what is known of interfaces and sources; prebuilds adverts.
     fn learn(&mut self, now: Time) {
         self.sysctls.set(&self.view);
-        let statuses: Vec<(usize, bool)> =
-            self.interface_trackers.iter().map(|(name, &t)| (t, self.view.is_up(name))).collect();
+        let statuses: Vec<(usize, bool)> = self
+            .interface_trackers
+            .iter()
+            // What is not believed yet waits for the end of its delay.
+            .filter(|(name, _)| self.debounces.get(*name).is_none_or(|d| d.due().is_none()))
+            .map(|(name, &t)| (t, self.view.is_up(name)))
+            .collect();
         for (tracker, up) in statuses {
             let status = if up { Status::Up } else { Status::Down };
             self.router.set_tracker(now, tracker, status, &mut self.actions);
@@ -176,11 +183,11 @@ impl Vrrp {
     fn remove_leftovers(&mut self) {
         let mut batch = Batch::new();
         for inst in self.router.instances() {
+            log_addresses(&inst.settings, "removing");
             for a in inst.settings.addresses.iter().chain(&inst.settings.excluded) {
                 if self.is_present(a)
                     && let Some(r) = request(a, &self.view)
                 {
-                    log::debug!("({}) removing VIPs.", inst.settings.name);
                     batch.delete_address(&r, 0);
                 }
             }
@@ -196,9 +203,7 @@ impl Vrrp {
     }
 
     fn is_present(&self, a: &AddressSettings) -> bool {
-        self.view.index(&a.interface).is_some_and(|i| {
-            self.view.addresses(i).iter().any(|k| k.ip == a.ip && k.prefix == a.prefix)
-        })
+        self.view.index(&a.interface).is_some_and(|i| self.view.has(i, a.ip, a.prefix))
     }
 
     /// Receive buffer the policy asks for on a socket with these instances.
@@ -427,7 +432,7 @@ impl Vrrp {
             let mut port = kept.unwrap_or_else(|| Port::new(&inst.settings));
             if inst.is_changed() {
                 port.rebuild(inst, self.router.globals());
-                port.complained = 0;
+                port.forgive();
             }
             self.ports.push(port);
         }

@@ -97,7 +97,10 @@ impl Vrrp {
                 }
                 Change::AddressAdded(index, ip) => self.source_changed(index, ip, &mut sources),
                 Change::AddressRemoved(index, ip, prefix) => {
-                    if let Some(link) = self.view.link_at(index) {
+                    // One that is there again by now was replaced by this daemon.
+                    if let Some(link) = self.view.link_at(index)
+                        && !self.view.has(index, ip, prefix)
+                    {
                         self.holdings.removed(now, &link.name, ip, prefix);
                     }
                     self.source_changed(index, ip, &mut sources);
@@ -164,12 +167,20 @@ impl Vrrp {
     }
 
     fn link_changed(&mut self, now: Time, name: &str, appeared: bool) -> bool {
-        let moved = self.place_ports(name);
+        let mut moved = self.place_ports(name);
+        let up = self.view.is_up(name);
+        for i in self.by_interface.get(name).cloned().unwrap_or_default() {
+            if moved {
+                // Another interface of the same name has other addresses.
+                moved |= self.choose_source(now, i);
+            }
+            // A socket that could not be opened is tried again.
+            moved |= up && self.ports[i].socket.is_none();
+        }
         if appeared {
             self.holdings.interface_returned(name);
             self.sysctls.set(&self.view);
         }
-        let up = self.view.is_up(name);
         let limit = self.debounce_limit(name);
         match self.debounces.get_mut(name) {
             Some(d) => {
@@ -279,18 +290,19 @@ impl Vrrp {
             self.ports[i].rebuild(&self.router.instances()[i], self.router.globals());
             if let (Some(address), Some(name)) = (source.or(before), &s.interface) {
                 let verb = if source.is_some() { "Assigned" } else { "Deassigned" };
-                log::debug!("{verb} address {address} for interface {name}");
+                let to = if source.is_some() { "for" } else { "from" };
+                log::debug!("{verb} address {address} {to} interface {name}");
             }
         }
         self.router.set_fault(now, i, Faults::NO_SOURCE, source.is_none(), &mut self.actions);
         source != before && !s.peers.is_empty()
     }
 
-    /// `track_src_ip`: FAULT while the configured source is nobody's.
+    /// A configured source is only missed with `track_src_ip`: FAULT while it is nobody's.
     fn check_source(&mut self, now: Time, i: usize) {
         let s = &self.router.instances()[i].settings;
-        if let (true, Some(source)) = (s.track_source, s.source) {
-            let missing = !self.view.has_address(source);
+        if let Some(source) = s.source {
+            let missing = s.track_source && !self.view.has_address(source);
             self.router.set_fault(now, i, Faults::NO_SOURCE, missing, &mut self.actions);
         }
     }

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use scheduler::Time;
+
 use crate::config::{Globals, InstanceSettings};
 use crate::instance::Instance;
 use crate::io::{Carriage, Outgoing, QueueFull, SendBatch, SocketKey};
@@ -16,8 +18,10 @@ pub(super) struct Port {
     pub interface: u32,
     template: Option<Template>,
     pub addresses: AddressSet,
-    /// Kinds of complaints already logged since the last change (one bit each).
+    /// Kinds of complaints already logged in this state (one bit each).
     pub complained: u32,
+    /// When the state was entered that they belong to.
+    complained_since: Time,
     /// An accepted advert asked for the old unicast checksum.
     pub old_checksum: bool,
     id: u16,
@@ -31,6 +35,7 @@ impl Port {
             template: None,
             addresses: AddressSet::new(settings.family, settings.addresses.iter().map(|a| a.ip)),
             complained: 0,
+            complained_since: Time::ZERO,
             old_checksum: false,
             id: 0,
         }
@@ -108,11 +113,39 @@ impl Port {
         Expect::of(s, &self.addresses, checksum, master, instance.effective_priority())
     }
 
-    /// Whether a complaint of this kind is the first since the last change.
-    pub fn complains(&mut self, kind: u8) -> bool {
+    /// Every kind of complaint may be logged again.
+    pub fn forgive(&mut self) {
+        self.complained = 0;
+    }
+
+    /// Whether a complaint of this kind is the first in the state entered at `since`.
+    pub fn complains(&mut self, since: Time, kind: u8) -> bool {
+        if self.complained_since != since {
+            self.complained_since = since;
+            self.forgive();
+        }
         let bit = 1u32.checked_shl(kind.into()).unwrap_or(0);
         let first = self.complained & bit == 0;
         self.complained |= bit;
         first
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Family, Version};
+
+    #[test]
+    fn each_kind_of_complaint_is_made_once_in_a_state() {
+        let mut port = Port::new(&InstanceSettings::new("A", "eth0", 1, Version::V3, Family::V4));
+        let (first, second) = (Time::from_nanos(1), Time::from_nanos(2));
+        assert!(port.complains(first, 3));
+        assert!(port.complains(first, 4));
+        assert!(!port.complains(first, 3));
+        assert!(port.complains(second, 3));
+        assert!(!port.complains(second, 3));
+        port.forgive();
+        assert!(port.complains(second, 3));
     }
 }
