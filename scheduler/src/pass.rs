@@ -23,9 +23,9 @@ const LATE: Duration = Duration::from_millis(1);
 /// So many wake-ups in a row, each after less than [`CLOSE`] of sleep, are a burst: packets come one
 /// by one, as fast as they are read. Then what comes within [`GATHER`] is read together, which
 /// saves most wake-ups. Timers are not delayed by it.
-const BURST: u32 = 3;
-const CLOSE: Duration = Duration::from_micros(100);
-const GATHER: Duration = Duration::from_micros(200);
+const BURST: u32 = 2;
+const CLOSE: Duration = Duration::from_micros(250);
+const GATHER: Duration = Duration::from_micros(500);
 
 impl<W> Scheduler<W> {
     /// Runs until [`stop`](Self::stop); under the virtual clock also until nothing can happen any
