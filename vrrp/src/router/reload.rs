@@ -8,7 +8,7 @@
 //! what the new configuration lacks, by old positions; then [`Router::adopt`] takes the new
 //! settings over and speaks in new positions.
 
-use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::collections::{BinaryHeap, HashMap};
 use std::net::IpAddr;
 use std::rc::Rc;
 
@@ -23,22 +23,35 @@ use crate::instance::{Instance, OWNER};
 use crate::state::{Faults, State};
 
 /// What makes two instances the same virtual router.
-type Identity = (u8, Family, Option<String>, bool, Option<IpAddr>);
+type Identity<'a> = (u8, Family, Option<&'a str>, bool, Option<IpAddr>);
 
-fn identity(s: &InstanceSettings) -> Identity {
+fn identity(s: &InstanceSettings) -> Identity<'_> {
     let unicast = !s.peers.is_empty();
     let address = if unicast { s.source } else { Some(s.group_address) };
-    (s.vrid, s.family, s.interface.clone(), unicast, address)
+    (s.vrid, s.family, s.interface.as_deref(), unicast, address)
+}
+
+/// For each of `new`, which of `old` is the same virtual router. Most stand where they stood, and
+/// only the others are looked up.
+fn matches(old: &[Rc<InstanceSettings>], new: &[InstanceSettings]) -> Vec<Option<usize>> {
+    let stays = |i: usize| match (old.get(i), new.get(i)) {
+        (Some(old), Some(new)) => identity(old) == identity(new),
+        _ => false,
+    };
+    let mut moved: HashMap<Identity<'_>, usize> =
+        (0..old.len()).filter(|i| !stays(*i)).map(|i| (identity(&old[i]), i)).collect();
+    let found = |(i, s)| if stays(i) { Some(i) } else { moved.remove(&identity(s)) };
+    new.iter().enumerate().map(found).collect()
 }
 
 impl Router {
     /// Releases the instances that `new` does not have any more and tells about them.
     pub fn retire(&mut self, new: &Settings, out: &mut Vec<Action>) {
-        let kept: HashSet<Identity> = new.instances.iter().map(identity).collect();
-        for i in 0..self.instances.len() {
-            if kept.contains(&identity(&self.instances[i].settings)) {
-                continue;
-            }
+        let mut kept = vec![false; self.instances.len()];
+        for i in matches(&self.settings(), &new.instances).into_iter().flatten() {
+            kept[i] = true;
+        }
+        for (i, _) in kept.iter().enumerate().filter(|(_, kept)| !**kept) {
             if self.instances[i].state == State::Master {
                 self.release(i, out);
             }
@@ -51,19 +64,18 @@ impl Router {
         }
     }
 
+    fn settings(&self) -> Vec<Rc<InstanceSettings>> {
+        self.instances.iter().map(|i| Rc::clone(&i.settings)).collect()
+    }
+
     /// Takes over `new`. Returns for each instance its old position; `None`: it is new. Sources and
     /// the status of new trackers must then be told before [`Router::resume`].
     pub fn adopt(&mut self, new: Settings) -> Vec<Option<usize>> {
-        let mut old: HashMap<Identity, usize> = HashMap::new();
-        for (i, inst) in self.instances.iter().enumerate() {
-            old.insert(identity(&inst.settings), i);
-        }
+        let map = matches(&self.settings(), &new.instances);
         let mut before: Vec<Option<Instance>> =
             std::mem::take(&mut self.instances).into_iter().map(Some).collect();
-        let mut map = Vec::with_capacity(new.instances.len());
         self.instances = Vec::with_capacity(new.instances.len());
-        for settings in new.instances {
-            let from = old.remove(&identity(&settings));
+        for (settings, from) in new.instances.into_iter().zip(&map) {
             let kept = from.and_then(|i| before[i].take());
             self.instances.push(match kept {
                 Some(mut inst) => {
@@ -72,7 +84,6 @@ impl Router {
                 }
                 None => Instance::new(Rc::new(settings)),
             });
-            map.push(from);
         }
         // What is learnt until `resume` must not move anybody: half of it is not known yet.
         self.started = false;

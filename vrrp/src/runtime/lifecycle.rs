@@ -131,7 +131,10 @@ impl Vrrp {
         self.failing.clear();
         for (i, inst) in self.router.instances().iter().enumerate() {
             if let Some(name) = &inst.settings.interface {
-                self.by_interface.entry(name.clone()).or_default().push(i);
+                match self.by_interface.get_mut(name) {
+                    Some(list) => list.push(i),
+                    None => drop(self.by_interface.insert(name.clone(), vec![i])),
+                }
             }
             if inst.settings.track_source {
                 self.tracking_sources.push(i);
@@ -436,20 +439,25 @@ impl Vrrp {
             }
             self.ports.push(port);
         }
-        // The new want-state first, so that what stays is never let go.
-        for (i, from) in self.map.iter().enumerate() {
-            if from.is_some_and(|f| held[f].is_some()) {
-                self.holdings.take(&self.router.instances()[i].settings);
-            }
+        // What did not change is held as before. Of the others the new want-state first, so that what
+        // stays is never let go.
+        let exchanged: Vec<(Rc<InstanceSettings>, Rc<InstanceSettings>)> = self
+            .router
+            .instances()
+            .iter()
+            .zip(&self.map)
+            .filter_map(|(inst, from)| Some((held[(*from)?].clone()?, Rc::clone(&inst.settings))))
+            .filter(|(old, new)| !Rc::ptr_eq(old, new))
+            .collect();
+        for (_, new) in &exchanged {
+            self.holdings.take(new);
         }
         for address in &self.statics {
             self.holdings.want(address);
         }
-        for (i, from) in self.map.clone().into_iter().enumerate() {
-            if let Some(old) = from.and_then(|f| held[f].as_ref()) {
-                tell_removed(old, &self.router.instances()[i].settings);
-                self.holdings.release(old);
-            }
+        for (old, new) in &exchanged {
+            tell_removed(old, new);
+            self.holdings.release(old);
         }
         for address in &old_statics {
             self.holdings.unwant(address);
