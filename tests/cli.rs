@@ -7,8 +7,9 @@ use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -363,4 +364,50 @@ fn scripts_are_executed_by_the_path_the_configuration_asks_for() {
         assert_eq!(Path::new(zero.trim()).file_name().unwrap(), executed, "{keyword}");
         assert_eq!(daemon.stop(), 0);
     }
+}
+
+/// The file exists while configuration files are read, and at no other time.
+#[test]
+fn the_reload_file_is_there_while_a_reload_reads() {
+    let dir = Dir::new("handshake");
+    let handshake = dir.path("handshake");
+    let text = format!("global_defs {{\n    reload_file {}\n}}\n", handshake.display());
+    let conf = dir.file("k.conf", &text);
+    let daemon = Running::start(&dir, &["-f", conf.to_str().unwrap()]);
+    wait_for_log(&dir, "no configuration to run");
+    let inotify = Inotify::init(InitFlags::IN_NONBLOCK).unwrap();
+    let changes = AddWatchFlags::IN_CREATE | AddWatchFlags::IN_DELETE;
+    inotify.add_watch(&dir.0, changes).unwrap();
+    daemon.signal(Signal::SIGHUP);
+    wait_for_log(&dir, "Reload complete");
+    let events = inotify.read_events().unwrap();
+    let of_file = events.iter().filter(|e| e.name.as_deref() == handshake.file_name());
+    let masks: Vec<AddWatchFlags> = of_file.map(|e| e.mask).collect();
+    assert_eq!(masks, [AddWatchFlags::IN_CREATE, AddWatchFlags::IN_DELETE]);
+    assert_eq!(daemon.stop(), 0);
+    assert!(!handshake.exists());
+}
+
+/// A time of day in the file makes a reload then; the file goes unless it is to be kept.
+#[test]
+fn the_reload_time_file_says_when() {
+    for (keyword, kept) in [("", false), ("reload_repeat", true)] {
+        let dir = Dir::new(&format!("when-{kept}"));
+        let when = dir.path("when");
+        let line = format!("reload_time_file {}\n    {keyword}", when.display());
+        let conf = dir.file("k.conf", &format!("global_defs {{\n    {line}\n}}\n"));
+        let daemon = Running::start(&dir, &["-f", conf.to_str().unwrap()]);
+        wait_for_log(&dir, "no configuration to run");
+        fs::write(&when, in_seconds(2)).unwrap();
+        wait_for_log(&dir, "Reload complete");
+        wait_for("the file", || (when.exists() == kept).then_some(()));
+        assert_eq!(daemon.stop(), 0);
+    }
+}
+
+/// The UTC time of day so many seconds from now, as `HH:MM:SSZ`.
+fn in_seconds(seconds: u64) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let of_day = (now + seconds) % 86_400;
+    format!("{:02}:{:02}:{:02}Z\n", of_day / 3600, of_day / 60 % 60, of_day % 60)
 }

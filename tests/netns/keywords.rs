@@ -1,8 +1,10 @@
 //! Keywords that change something of the kernel's or of the process: they act, and leave nothing behind.
 
 use std::fs;
+use std::net::Ipv4Addr;
 
-use testbed::{Detached, Host, Lan, wait_for};
+use nix::sys::signal::Signal;
+use testbed::{Detached, Host, Injector, Lan, v3_advert, wait_for};
 
 use crate::{instance, ours, ready, ready_for_ours, start, version_3};
 
@@ -204,4 +206,51 @@ fn a_track_group_holds_its_instances_back_at_the_start() {
     a.wait_holds("10.9.0.100", true);
     assert!(a.holds("10.9.2.1"));
     daemon.stop();
+}
+
+/// An advert for a virtual router that nobody here knows is told of when that is asked for, and only then.
+#[test]
+fn unknown_vrids_are_logged_when_asked_for() {
+    if !ready() {
+        return;
+    }
+    let lan = Lan::new();
+    let (a, b, c) = (lan.host("a", 1), lan.host("b", 2), lan.host("c", 3));
+    let instance = instance("V", 73, 150, "advert_int 0.25", &["10.9.0.100/24"]);
+    let (told, quiet) = (
+        start(&a, &(version_3("log_unknown_vrids") + &instance)),
+        start(&b, &(version_3("") + &instance.replace("150", "100"))),
+    );
+    quiet.wait_log("(V) Entering BACKUP STATE");
+    told.wait_log("(V) Entering MASTER STATE");
+    let source = Ipv4Addr::new(10, 9, 0, 3);
+    let advert = v3_advert(source, 99, 150, &[Ipv4Addr::new(10, 9, 0, 200)], 100);
+    Injector::open(&c).send(source, 255, &advert);
+    told.wait_log("Unknown VRID(99) received on interface(eth0). ignoring...");
+    assert_eq!(quiet.logged("Unknown VRID"), 0);
+}
+
+/// The sum over the instances on a socket, by the policy.
+#[test]
+fn receive_buffers_have_the_size_the_policy_means() {
+    if !ready() {
+        return;
+    }
+    let lan = Lan::new();
+    let a = lan.host("a", 1);
+    for (policy, size) in [
+        ("vrrp_rx_bufs_policy MTU\n  vrrp_rx_bufs_multiplier 4", 2 * 4 * 1500),
+        ("vrrp_rx_bufs_policy 40000", 2 * 40_000),
+    ] {
+        let configuration = version_3(policy)
+            + &instance("A", 73, 150, "advert_int 0.25", &["10.9.0.100/24"])
+            + &instance("B", 74, 150, "advert_int 0.25", &["10.9.0.101/24"]);
+        let daemon = start(&a, &configuration);
+        a.wait_holds("10.9.0.100", true);
+        let data = daemon.dump(Signal::SIGUSR1 as i32, "keepalived.data", |text| {
+            text.contains("------< Interfaces >------")
+        });
+        assert!(data.contains(&format!("Rx buf size = {size}")), "{policy}: {data}");
+        daemon.stop();
+    }
 }

@@ -9,7 +9,7 @@ use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
 use testbed::{Host, Lan, wait_for};
 
-use crate::{instance, ours, ready, start, theirs, version_3};
+use crate::{instance, ours, ready, ready_for_ours, start, theirs, version_3};
 
 /// A script that writes its arguments as one line into `calls`; the words behind the first, which
 /// names the line, are what the daemon added.
@@ -172,4 +172,64 @@ fn the_fifo_gets_a_line_per_event() {
         let members = ["N1", "N2"].map(|name| format!("INSTANCE \"{name}\" {state} 150"));
         assert_eq!(lines, [&group, &members[0], &members[1]], "all of it:\n{text}");
     }
+}
+
+/// Both FIFOs are made and read by the configured scripts, which get the FIFO's path as their last argument.
+/// Priorities and, after a reload, states are told when that is asked for; nothing is left at the end.
+/// (The C daemon starts the readers again at each reload.)
+#[test]
+fn fifo_scripts_read_states_priorities_and_repetitions() {
+    if !ready_for_ours() {
+        return;
+    }
+    let lan = Lan::new();
+    let a = lan.host("a", 1);
+    let reader = a.file("reader.sh");
+    let text = "#!/bin/sh\necho \"args $#: $1\" > $1\nexec cat \"$2\" >> $1\n";
+    fs::write(&reader, text).unwrap();
+    fs::set_permissions(&reader, fs::Permissions::from_mode(0o755)).unwrap();
+    let weight = a.file("weight");
+    fs::write(&weight, "0").unwrap();
+    let (fifos, seen) = (["all", "vrrp"], ["seen-all", "seen-vrrp"].map(|name| a.file(name)));
+    let fifos = fifos.map(|name| a.file(name));
+    let global = ["notify_fifo", "vrrp_notify_fifo"].iter().zip(&fifos).zip(&seen);
+    let global: String = global
+        .map(|((keyword, fifo), seen)| {
+            let (fifo, reader, seen) = (fifo.display(), reader.display(), seen.display());
+            format!("{keyword} {fifo}\n  {keyword}_script \"{reader} {seen}\"\n  ")
+        })
+        .collect();
+    let global =
+        format!("{global}vrrp_notify_priority_changes\n  fifo_write_vrrp_states_on_reload");
+    let file = format!("track_file W {{\n  file {}\n  weight 1\n}}\n", weight.display());
+    let lines = "advert_int 0.25\n  track_file {\n    W\n  }";
+    let configuration =
+        version_3(&global) + &file + &instance("N1", 63, 150, lines, &["10.9.0.100/24"]);
+    let daemon = start(&a, &configuration);
+    a.wait_holds("10.9.0.100", true);
+    let last = |seen: &Path| {
+        let text = fs::read_to_string(seen).unwrap_or_default();
+        text.lines().last().unwrap_or_default().to_owned()
+    };
+    let wait = |line: &str| {
+        for seen in &seen {
+            wait_for(&format!("{line} in {}", seen.display()), || last(seen) == line);
+        }
+    };
+    wait("INSTANCE \"N1\" MASTER 150");
+    fs::write(&weight, "7").unwrap();
+    wait("INSTANCE \"N1\" MASTER_PRIORITY 157");
+    daemon.reload(&configuration);
+    wait("INSTANCE \"N1\" MASTER 157");
+    daemon.stop();
+    wait("INSTANCE \"N1\" STOP 157");
+    for seen in &seen {
+        let text = fs::read_to_string(seen).unwrap();
+        let lines: Vec<&str> = text.lines().skip(1).collect();
+        let told = ["BACKUP 150", "MASTER 150", "MASTER_PRIORITY 157", "MASTER 157", "STOP 157"];
+        let told = told.map(|state| format!("INSTANCE \"N1\" {state}"));
+        assert_eq!(lines, told, "{}", seen.display());
+        assert!(text.starts_with("args 2: "), "{text}");
+    }
+    assert!(fifos.iter().all(|fifo| !fifo.exists()));
 }

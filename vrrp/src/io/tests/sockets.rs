@@ -356,3 +356,20 @@ fn capture_file(frames: &[Vec<u8>]) -> Vec<u8> {
     }
     file
 }
+
+/// The kernel keeps twice what it is asked for.
+#[test]
+fn a_receive_buffer_that_is_asked_for_is_had() {
+    Lan::run(|lan| {
+        lan.in_left(|| {
+            let carriage = Carriage::Multicast("224.0.0.18".parse().unwrap());
+            let key = SocketKey { interface: if_nametoindex("left").unwrap(), carriage };
+            let size = |asked: Option<usize>| {
+                let pair = SocketPair::open(key, Some("left"), asked).unwrap();
+                pair.receive().recv_buffer_size().unwrap()
+            };
+            assert_eq!(size(Some(40_000)), 80_000);
+            assert_ne!(size(None), 80_000);
+        });
+    });
+}
