@@ -28,7 +28,8 @@ type Asked = (bool, Key);
 
 struct Held {
     owners: u32,
-    settings: AddressSettings,
+    /// Boxed, because a hash table has more room than entries.
+    settings: Box<AddressSettings>,
     tracked: bool,
     /// The kernel would not have it, or its interface is not there.
     refused: bool,
@@ -76,16 +77,16 @@ impl Holdings {
         let k = key(address);
         let held = self.held.entry(k.clone()).or_insert_with(|| Held {
             owners: 0,
-            settings: address.clone(),
+            settings: Box::new(address.clone()),
             tracked: !address.no_track,
             refused: false,
             restored_at: None,
             restore_at: None,
         });
         held.owners += 1;
-        let differs = held.settings != *address;
+        let differs = *held.settings != *address;
         if differs {
-            self.replaced.push(std::mem::replace(&mut held.settings, address.clone()));
+            self.replaced.push(std::mem::replace(&mut *held.settings, address.clone()));
             held.tracked = !address.no_track;
         }
         if held.owners == 1 || differs {
@@ -101,7 +102,7 @@ impl Holdings {
         if held.owners == 0
             && let Some(held) = self.held.remove(&k)
         {
-            self.deletes.push(held.settings);
+            self.deletes.push(*held.settings);
         }
     }
 
@@ -172,7 +173,7 @@ impl Holdings {
                     held.restored_at = Some(now);
                     log::info!("Restoring deleted address {}/{} dev {}", k.1, k.2, k.0);
                     self.adds.push(k.clone());
-                    due.push(held.settings.clone());
+                    due.push(AddressSettings::clone(&held.settings));
                 }
                 Some(at) => next = Some(next.map_or(at, |t| t.min(at))),
                 None => {}
