@@ -411,3 +411,17 @@ fn in_seconds(seconds: u64) -> String {
     let of_day = (now + seconds) % 86_400;
     format!("{:02}:{:02}:{:02}Z\n", of_day / 3600, of_day / 60 % 60, of_day % 60)
 }
+
+/// A startup script that does not end is ended, and the daemon goes on.
+#[test]
+fn a_startup_script_has_a_time_limit() {
+    let dir = Dir::new("limit");
+    let user = nix::unistd::User::from_uid(nix::unistd::getuid()).unwrap().unwrap().name;
+    let script = format!("startup_script \"/bin/sleep 1000\" {user}");
+    let text = format!("global_defs {{\n    {script}\n    startup_script_timeout 1\n}}\n");
+    let conf = dir.file("k.conf", &text);
+    let daemon = Running::start(&dir, &["-f", conf.to_str().unwrap()]);
+    wait_for_log(&dir, "startup script takes too long: sending SIGTERM");
+    wait_for_log(&dir, "no configuration to run");
+    assert_eq!(daemon.stop(), 0);
+}

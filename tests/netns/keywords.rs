@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::net::Ipv4Addr;
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use testbed::{Detached, Host, Injector, Lan, v3_advert, wait_for};
@@ -92,6 +94,14 @@ fn local_igmp_is_silent_until_the_stop() {
     assert_eq!(sysctl(&a, REPORTS), "1");
 }
 
+/// Nice value, realtime priority and policy of a process.
+fn scheduled(pid: i32) -> (String, String, String) {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let (_, fields) = stat.rsplit_once(')').unwrap();
+    let field = |number: usize| fields.split_whitespace().nth(number - 3).unwrap().to_owned();
+    (field(19), field(40), field(41))
+}
+
 /// What a process asks for itself does not get through a fork: the daemon must ask after it.
 #[test]
 fn in_the_background_it_is_scheduled_as_configured() {
@@ -106,11 +116,8 @@ fn in_the_background_it_is_scheduled_as_configured() {
         version_3(lines) + &instance("S", 73, 150, "advert_int 0.25", &["10.9.0.100/24"]);
     let daemon = Detached::start(&a, &ours(), &configuration);
     a.wait_holds("10.9.0.100", true);
-    let stat = fs::read_to_string(format!("/proc/{}/stat", daemon.pid())).unwrap();
-    let (_, fields) = stat.rsplit_once(')').unwrap();
-    let field = |number: usize| fields.split_whitespace().nth(number - 3).unwrap().to_owned();
-    let (realtime, policy) = (field(40), field(41));
-    assert_eq!((realtime.as_str(), policy.as_str()), ("7", "2"), "SCHED_RR is 2: {stat}");
+    // SCHED_RR is 2.
+    assert_eq!(scheduled(daemon.pid()), ("0".into(), "7".into(), "2".into()));
     let status = fs::read_to_string(format!("/proc/{}/status", daemon.pid())).unwrap();
     let of = |name: &str| {
         let line = status.lines().find(|line| line.starts_with(name)).unwrap_or_default();
@@ -253,4 +260,57 @@ fn receive_buffers_have_the_size_the_policy_means() {
         assert!(data.contains(&format!("Rx buf size = {size}")), "{policy}: {data}");
         daemon.stop();
     }
+}
+
+#[test]
+fn a_reload_changes_name_and_scheduling() {
+    if !ready_for_ours() {
+        return;
+    }
+    let lan = Lan::new();
+    let a = lan.host("a", 1);
+    let configuration = |lines: &str| {
+        version_3(lines) + &instance("S", 73, 150, "advert_int 0.25", &["10.9.0.100/24"])
+    };
+    let daemon = start(&a, &configuration("vrrp_priority -3"));
+    let normal = |nice: &str| (nice.to_owned(), "0".to_owned(), "0".to_owned());
+    assert_eq!(scheduled(daemon.pid()), normal("-3"));
+    daemon.reload(&configuration("vrrp_rt_priority 4\n  process_name ka-two"));
+    daemon.wait_logged("Reload complete", 1);
+    assert_eq!(scheduled(daemon.pid()), ("0".into(), "4".into(), "2".into()));
+    let name = fs::read_to_string(format!("/proc/{}/comm", daemon.pid())).unwrap();
+    assert_eq!(name, "ka-two\n");
+    daemon.reload(&configuration(""));
+    daemon.wait_logged("Reload complete", 2);
+    assert_eq!(scheduled(daemon.pid()), normal("0"));
+    daemon.stop();
+}
+
+/// A daemon that was kept from running asks for a higher priority; its scripts do not inherit it.
+#[test]
+fn lateness_raises_the_priority() {
+    if !ready_for_ours() {
+        return;
+    }
+    let lan = Lan::new();
+    let a = lan.host("a", 1);
+    let policy = a.file("policy");
+    let script = a.file("policy.sh");
+    fs::write(&script, format!("#!/bin/sh\nexec cat /proc/self/stat > {}\n", policy.display()))
+        .unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let lines = format!("advert_int 0.1\n  notify_stop {}", script.display());
+    let configuration = version_3("max_auto_priority 1\n  min_auto_priority_delay 100000")
+        + &instance("S", 73, 150, &lines, &["10.9.0.100/24"]);
+    let daemon = start(&a, &configuration);
+    a.wait_holds("10.9.0.100", true);
+    daemon.signal(Signal::SIGSTOP);
+    std::thread::sleep(Duration::from_millis(400));
+    daemon.signal(Signal::SIGCONT);
+    daemon.wait_log("raising the realtime priority to 1");
+    wait_for("it has it", || scheduled(daemon.pid()) == ("0".into(), "1".into(), "2".into()));
+    daemon.stop();
+    let stat = fs::read_to_string(policy).unwrap();
+    let (_, fields) = stat.rsplit_once(')').unwrap();
+    assert_eq!(fields.split_whitespace().nth(41 - 3), Some("0"), "SCHED_OTHER: {stat}");
 }

@@ -18,6 +18,7 @@ const U32: i64 = u32::MAX as i64;
 
 const SECONDS: Args = Args::lenient(0, MAX_SECONDS);
 const COUNT: Args = Args::lenient(0, U32);
+const LARGE_QUEUES: &str = "the queue is larger than that already";
 const BUFFER: Args = Args::int(0, U32);
 const DELAY: Args = Args::timer(1000, MAX_MICROS);
 const SPACING: Args = Args::timer(1, MAX_MICROS);
@@ -362,12 +363,12 @@ pub static GLOBALS: Table<Builder> = Table::new(&[
         )
         .expected()
         .unit("bytes")
-        .not_yet(),
+        .never(LARGE_QUEUES),
         check,
     ),
     B::new(
         Keyword::new("vrrp_netlink_cmd_rcv_bufs_force", Args::Bool, "exceed the system's limit")
-            .not_yet(),
+            .never(LARGE_QUEUES),
         check,
     ),
     B::new(
@@ -378,7 +379,7 @@ pub static GLOBALS: Table<Builder> = Table::new(&[
         )
         .expected()
         .unit("bytes")
-        .not_yet(),
+        .never(LARGE_QUEUES),
         check,
     ),
     B::new(
@@ -387,7 +388,7 @@ pub static GLOBALS: Table<Builder> = Table::new(&[
             Args::Bool,
             "exceed the system's limit",
         )
-        .not_yet(),
+        .never(LARGE_QUEUES),
         check,
     ),
     B::new(

@@ -387,6 +387,9 @@ pub fn reload<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W, settings: Settings) {
     if let Some(watch) = &vrrp.watch {
         s.forget(watch.fd());
     }
+    if settings.globals.disable_local_igmp != vrrp.router.globals().disable_local_igmp {
+        log::info!("disable_local_igmp cannot be changed by a reload; the next start follows it");
+    }
     vrrp.announcer.configure(&settings.globals, &settings.garp_groups);
     vrrp.exchange(now, settings);
     open_sockets(s, w);
