@@ -102,9 +102,10 @@ impl Router {
         &self.trackers
     }
 
-    /// Whether received adverts are to be discarded because of the startup delay.
-    pub fn is_delayed(&self) -> bool {
-        self.delayed_until.is_some()
+    /// Whether received adverts are to be discarded because of the startup delay. One whose end was
+    /// slept through is over, even before [`Router::expire`] says so.
+    pub fn is_delayed(&self, now: Time) -> bool {
+        self.delayed_until.is_some_and(|end| now < end)
     }
 
     /// The earliest moment at which [`Router::expire`] has something to do.

@@ -63,7 +63,7 @@ impl Router {
 
     /// An advert that passed validation. It is ignored in INIT and FAULT.
     pub fn advert_received(&mut self, now: Time, i: usize, heard: &Heard, out: &mut Vec<Action>) {
-        if self.is_delayed() {
+        if self.is_delayed(now) {
             return;
         }
         match self.instances[i].state {
@@ -128,8 +128,13 @@ impl Router {
             inst.deadline = now + inst.master_down_interval();
             return;
         }
+        let follows =
+            self.instances[i].group.is_some_and(|g| self.groups[g].state == State::Master);
         self.enter(now, i, State::Master, Cause::Election, out);
-        self.sync_group(now, i, out);
+        // One that a reload added to a MASTER group speaks for itself only.
+        if !follows {
+            self.sync_group(now, i, out);
+        }
     }
 
     fn backup_heard(&mut self, now: Time, i: usize, heard: &Heard, out: &mut Vec<Action>) {
@@ -317,6 +322,7 @@ impl Router {
             ),
         );
         inst.effective = OWNER - 1;
+        inst.master = Some(rogue.address);
         self.enter(now, i, State::Backup, Cause::Election, out);
         self.sync_group(now, i, out);
     }

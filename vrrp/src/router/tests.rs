@@ -395,6 +395,10 @@ fn of_two_owners_the_lower_address_yields_and_the_higher_steps_down_if_that_does
     b.pass(800);
     assert!(b.logged("reducing our priority"));
     assert_eq!((b.state(), b.router.instances()[0].effective_priority()), (State::Backup, 254));
+    b.hear(LOWER, 255);
+    assert_eq!(b.router.instances()[0].effective_priority(), 254, "it still advertises");
+    b.hear(LOWER, 100);
+    assert!(b.logged("(VI) Restoring our priority to 255 since received advert with lower"));
 
     let mut b = Bench::started(instance(255));
     b.pass(0);
@@ -611,7 +615,7 @@ fn a_startup_delay_discards_adverts_and_holds_an_owner_back() {
     b.start();
     b.pass(19_999);
     assert_eq!(b.state(), State::Backup);
-    assert!(b.router.is_delayed());
+    assert!(b.router.is_delayed(b.now));
     b.pass(1);
     assert_eq!(b.state(), State::Master);
 }

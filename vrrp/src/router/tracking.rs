@@ -316,7 +316,7 @@ impl Router {
         let inst = &self.instances[i];
         // Only an owner that merely waited for its first script verdict becomes MASTER at once.
         let at_once = inst.silent && inst.is_owner() && inst.wanted == State::Master;
-        if at_once && self.is_delayed() {
+        if at_once && self.is_delayed(now) {
             self.begin_again(now, i, out);
             return;
         }

@@ -101,7 +101,7 @@ impl Vrrp {
     }
 
     fn datagram(&mut self, now: Time, endpoint: usize, fd: RawFd, datagram: &Datagram<'_>) {
-        if self.router.is_delayed() {
+        if self.router.is_delayed(now) {
             return;
         }
         if let Some(defect) = datagram.defect() {

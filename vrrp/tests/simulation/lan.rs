@@ -1,7 +1,7 @@
 //! The virtual LAN: routers, a queue of things to come, and links that misbehave.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
@@ -32,6 +32,15 @@ pub struct Node {
     pub source: IpAddr,
     pub link: bool,
     pub script: Status,
+    pub file: i64,
+    /// The settings before any operator edited them.
+    pub planned: Settings,
+    /// When the startup delay ends.
+    delayed_until: Time,
+    /// A reload changed the sync group, so that its members may differ for a while.
+    regrouped: bool,
+    /// What was told last of each instance and of the group.
+    told: BTreeMap<Told, NotifyEvent>,
     /// A stopped process: packets wait, nothing runs.
     pub frozen_until: Option<Time>,
     inbox: VecDeque<Rc<Frame>>,
@@ -43,6 +52,9 @@ pub struct Node {
     last_accepted: Vec<Time>,
     resigned: Vec<bool>,
 }
+
+/// An instance, by position, or the group.
+type Told = Option<usize>;
 
 pub struct Frame {
     from: usize,
@@ -171,6 +183,9 @@ impl Lan {
         tell_router(&mut router, node, self.now);
         node.router = Some(router);
         node.rebuild();
+        node.told.clear();
+        node.regrouped = false;
+        node.delayed_until = self.now + node.settings.globals.startup_delay;
         self.run_router(n, |router, now, out| router.start(now, out));
     }
 
@@ -229,6 +244,12 @@ impl Lan {
         self.set_tracker(n, TrackerKind::Script, "check", status);
     }
 
+    pub fn set_file(&mut self, n: usize, value: i64) {
+        self.note(|| format!("router {n} file {value}"));
+        self.nodes[n].file = value;
+        self.set_tracker(n, TrackerKind::File, "file", Status::Value(value));
+    }
+
     fn set_tracker(&mut self, n: usize, kind: TrackerKind, name: &'static str, status: Status) {
         self.run_router(n, move |router, now, out| {
             if let Some(t) = router.tracker(kind, name) {
@@ -243,6 +264,10 @@ impl Lan {
         self.note(|| {
             format!("router {n} reloads, {}", if unchanged { "unchanged" } else { "changed" })
         });
+        self.nodes[n].regrouped |= settings.groups != self.nodes[n].settings.groups;
+        if settings.groups.is_empty() {
+            self.nodes[n].told.remove(&None);
+        }
         self.nodes[n].settings = settings.clone();
         let Some(mut router) = self.nodes[n].router.take() else { return };
         let before: Vec<Time> = router.instances().iter().map(|i| i.deadline()).collect();
@@ -375,7 +400,12 @@ impl Lan {
         let after: Vec<State> = router.instances().iter().map(|i| i.state()).collect();
         for action in &actions {
             match action {
-                Action::Advert { instance, priority } => self.send(n, *instance, *priority),
+                Action::Advert { instance, priority } => {
+                    if self.now < self.nodes[n].delayed_until {
+                        self.broken = Some(format!("router {n} advertises during its delay"));
+                    }
+                    self.send(n, *instance, *priority);
+                }
                 Action::Addresses { instance, present } => {
                     if *present {
                         self.nodes[n].holds.insert(*instance);
@@ -397,6 +427,15 @@ impl Lan {
             self.takeovers += 1;
         }
         self.note(|| format!("router {n}: notify {subject:?} {event:?}"));
+        if matches!(event, NotifyEvent::Master | NotifyEvent::Backup | NotifyEvent::Fault) {
+            let whom = match subject {
+                Subject::Instance(i) => Some(i),
+                Subject::Group(_) => None,
+            };
+            if self.nodes[n].told.insert(whom, event) == Some(event) {
+                self.broken = Some(format!("router {n}: {subject:?} told twice of {event:?}"));
+            }
+        }
     }
 
     fn watch(&mut self, n: usize, before: &[State], after: &[State]) {
@@ -410,19 +449,28 @@ impl Lan {
                     inst.state()
                 ));
             }
-            if let Some(g) = inst.group()
-                && router.groups()[g]
-                    .settings
-                    .members
-                    .iter()
-                    .any(|&m| router.instances()[m].state() != inst.state())
-            {
-                wrong = Some(format!("router {n}: members of a sync group differ"));
+            if let Some(g) = inst.group() {
+                let group = &router.groups()[g];
+                let state = |m: &usize| router.instances()[*m].state();
+                let joining = node.regrouped
+                    && group.state() == State::Master
+                    && group.settings.members.iter().all(|m| state(m) != State::Fault);
+                if !joining && group.settings.members.iter().any(|m| state(m) != inst.state()) {
+                    wrong = Some(format!("router {n}: members of a sync group differ"));
+                }
+                if let Some(why) = untold(group.state(), node.told.get(&None)) {
+                    wrong = Some(format!("router {n}: its group {why}"));
+                }
+            }
+            if let Some(why) = untold(inst.state(), node.told.get(&Some(i))) {
+                wrong = Some(format!("router {n}: instance {i} {why}"));
             }
             let rose = before.get(i) == Some(&State::Backup) && after[i] == State::Master;
             let least = inst.settings.advert_interval * u32::from(inst.settings.down_timer_adverts);
             // A group takes over only when every member heard nothing for long enough.
-            let group = inst.group().map(|g| &router.groups()[g].settings.members);
+            // A member that a reload added follows alone.
+            let group = inst.group().filter(|_| !node.regrouped);
+            let group = group.map(|g| &router.groups()[g].settings.members);
             for &m in group.unwrap_or(&vec![i]) {
                 let silence = self.now.since(node.last_accepted[m]);
                 if rose && !inst.is_owner() && !node.resigned[m] && silence < least {
@@ -462,15 +510,29 @@ impl Lan {
     }
 }
 
+/// Nobody has to be told of INIT, of an owner that is about to begin, or of waiting for a script.
+fn untold(state: State, told: Option<&NotifyEvent>) -> Option<String> {
+    let fits = match (state, told) {
+        (_, None) => state != State::Master,
+        (State::Init, Some(_)) => true,
+        (State::Backup, Some(event)) => *event == NotifyEvent::Backup,
+        (State::Master, Some(event)) => *event == NotifyEvent::Master,
+        (State::Fault, Some(event)) => *event == NotifyEvent::Fault,
+    };
+    (!fits).then(|| format!("is {state} but {told:?} was told last"))
+}
+
 fn tell_router(router: &mut Router, node: &Node, now: Time) {
     for i in 0..router.instances().len() {
         router.instance_mut(i).source = Some(node.source);
     }
     let mut ignored = Vec::new();
     let link = if node.link { Status::Up } else { Status::Down };
-    for (kind, name, status) in
-        [(TrackerKind::Interface, "eth0", link), (TrackerKind::Script, "check", node.script)]
-    {
+    for (kind, name, status) in [
+        (TrackerKind::Interface, "eth0", link),
+        (TrackerKind::Script, "check", node.script),
+        (TrackerKind::File, "file", Status::Value(node.file)),
+    ] {
         if let Some(t) = router.tracker(kind, name)
             && router.trackers()[t].status() != status
         {
@@ -482,7 +544,12 @@ fn tell_router(router: &mut Router, node: &Node, now: Time) {
 impl Node {
     pub fn new(settings: Settings, source: IpAddr) -> Self {
         Node {
+            planned: settings.clone(),
             settings,
+            file: 0,
+            delayed_until: Time::ZERO,
+            regrouped: false,
+            told: BTreeMap::new(),
             router: None,
             source,
             link: true,

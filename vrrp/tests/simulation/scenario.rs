@@ -24,7 +24,9 @@ struct Plan {
     interval: Duration,
     vrids: u8,
     grouped: bool,
-    owner: bool,
+    owners: usize,
+    /// Longest `vrrp_startup_delay`.
+    delay: Duration,
 }
 
 pub fn run(seed: u64, trace: bool) -> Result<Report, String> {
@@ -71,7 +73,8 @@ impl Plan {
             interval,
             vrids: 1 + random.below(3) as u8,
             grouped: random.chance(50),
-            owner: random.chance(10),
+            owners: if random.chance(10) { 1 + usize::from(random.chance(30)) } else { 0 },
+            delay: if random.chance(25) { interval * 8 } else { Duration::ZERO },
         }
     }
 }
@@ -85,7 +88,7 @@ fn source(family: Family, n: usize) -> IpAddr {
 }
 
 fn settings(plan: &Plan, n: usize, random: &mut Random) -> Settings {
-    let owner = plan.owner && n == 0;
+    let owner = n < plan.owners;
     // Members of a group share the priority: a group of mixed winners cannot agree.
     let priority =
         if owner { 255 } else { [50, 100, 100, 150, 200, 254][random.below(6) as usize] };
@@ -93,15 +96,19 @@ fn settings(plan: &Plan, n: usize, random: &mut Random) -> Settings {
     let delay = !owner && !nopreempt && random.chance(15);
     let tracked = random.chance(40);
     let weight = if owner { 0 } else { [0, 0, -60, 40][random.below(4) as usize] };
+    let by_group = plan.grouped && random.chance(50);
+    let tracks = vec![Track { name: "check".into(), weight, reverse: random.chance(10) }];
+    let files = if random.chance(30) {
+        vec![Track { name: "file".into(), weight: i32::from(!owner), reverse: random.chance(20) }]
+    } else {
+        Vec::new()
+    };
     let instances = (1..=plan.vrids)
         .map(|vrid| InstanceSettings {
             nopreempt,
             preempt_delay: if delay { plan.interval * 5 } else { Duration::ZERO },
-            track_scripts: if tracked {
-                vec![Track { name: "check".into(), weight, reverse: false }]
-            } else {
-                Vec::new()
-            },
+            track_scripts: if tracked && !by_group { tracks.clone() } else { Vec::new() },
+            track_files: files.clone(),
             ..instance(plan, vrid, priority)
         })
         .collect();
@@ -109,18 +116,20 @@ fn settings(plan: &Plan, n: usize, random: &mut Random) -> Settings {
         name: "G".into(),
         members: (0..usize::from(plan.vrids)).collect(),
         track_interfaces: Vec::new(),
-        track_scripts: Vec::new(),
+        track_scripts: if tracked && by_group { tracks.clone() } else { Vec::new() },
         track_files: Vec::new(),
         track_processes: Vec::new(),
         track_bfds: Vec::new(),
         tracking_weight: false,
         notify: NotifySettings::default(),
     };
-    Settings {
+    let mut settings = Settings {
         instances,
         groups: if plan.grouped { vec![group] } else { Vec::new() },
         ..Settings::default()
-    }
+    };
+    settings.globals.startup_delay = plan.delay * random.below(3) as u32 / 2;
+    settings
 }
 
 fn instance(plan: &Plan, vrid: u8, priority: u8) -> InstanceSettings {
@@ -144,7 +153,7 @@ fn plan_trouble(lan: &mut Lan, when: Time, plan: &Plan) {
     let n = lan.random.below(count) as usize;
     let other = lan.random.below(count) as usize;
     let later = when + plan.interval * (1 + lan.random.below(10) as u32);
-    let dice = lan.random.below(11);
+    let dice = lan.random.below(14);
     let vrid = 1 + lan.random.below(plan.vrids.into()) as u8;
     let half = lan.random.below(1 << count);
     match dice {
@@ -170,6 +179,16 @@ fn plan_trouble(lan: &mut Lan, when: Time, plan: &Plan) {
         7 => lan.at(when, Box::new(move |lan| lan.reload(n, lan.nodes[n].settings.clone()))),
         8 => lan.at(when, Box::new(move |lan| change_priority(lan, n))),
         9 => lan.at(when, Box::new(move |lan| lan.mute(n, vrid))),
+        10 => {
+            let value = [-300, -100, -20, 20, 100, 300][lan.random.below(6) as usize];
+            lan.at(when, Box::new(move |lan| lan.set_file(n, value)));
+            lan.at(later, Box::new(move |lan| lan.set_file(n, 0)));
+        }
+        11 => {
+            let members = lan.random.below(1 << plan.vrids);
+            lan.at(when, Box::new(move |lan| regroup(lan, n, members)));
+        }
+        12 => lan.at(when, Box::new(move |lan| change_weight(lan, n))),
         _ => lan.at(when, Box::new(move |lan| lan.garbage(n))),
     }
 }
@@ -195,6 +214,30 @@ fn change_priority(lan: &mut Lan, n: usize) {
     lan.reload(n, settings);
 }
 
+/// An operator moves instances into and out of the sync group and reloads.
+fn regroup(lan: &mut Lan, n: usize, members: u64) {
+    let mut settings = lan.nodes[n].settings.clone();
+    let mut groups = lan.nodes[n].planned.groups.clone();
+    for group in &mut groups {
+        group.members.retain(|m| members >> m & 1 == 1);
+    }
+    groups.retain(|g| !g.members.is_empty());
+    settings.groups = groups;
+    lan.reload(n, settings);
+}
+
+/// An operator changes what a failed script costs and reloads.
+fn change_weight(lan: &mut Lan, n: usize) {
+    let mut settings = lan.nodes[n].settings.clone();
+    let weight = [0, -60, 40][lan.random.below(3) as usize];
+    for inst in settings.instances.iter_mut().filter(|i| i.priority != 255) {
+        for track in &mut inst.track_scripts {
+            track.weight = weight;
+        }
+    }
+    lan.reload(n, settings);
+}
+
 /// Ends all trouble. Usually the network is whole again; sometimes it stays split in two, and then
 /// each part must have its own master.
 fn heal(lan: &mut Lan) -> Vec<Vec<usize>> {
@@ -208,6 +251,10 @@ fn heal(lan: &mut Lan) -> Vec<Vec<usize>> {
             // It dies instead of waking in the middle of the quiet phase.
             lan.crash(n);
         }
+        // Routers that group differently cannot agree for ever.
+        let mut settings = lan.nodes[n].settings.clone();
+        settings.groups = lan.nodes[n].planned.groups.clone();
+        lan.reload(n, settings);
     }
     let (a, b): (Vec<usize>, Vec<usize>) = (0..count).partition(|n| half >> n & 1 == 0);
     vec![a, b]
@@ -218,7 +265,7 @@ fn heal(lan: &mut Lan) -> Vec<Vec<usize>> {
 /// longer than an advert needs to arrive and be answered.
 fn settle(lan: &mut Lan, plan: &Plan, parts: &[Vec<usize>]) -> Result<(), String> {
     // Trouble planned before the end may still end (starts, links up) up to 10 intervals later.
-    lan.run_until(lan.now + plan.interval * 11)?;
+    lan.run_until(lan.now + plan.interval * 11 + plan.delay)?;
     let slack = lan.weather.max_delay * 2;
     // Longest master-down interval (priority 1, v2 skew near one second) and one advert.
     let down = plan.interval * 3 + plan.interval.max(skew_base(plan));

@@ -51,7 +51,7 @@ fn a_reload_can_shorten_the_startup_delay_but_not_lengthen_it() {
     assert!(b.logged("Delaying startup for a further 5 seconds"));
     b.pass(5000);
     assert!(b.logged("Delayed start completed"));
-    assert!(!b.router.is_delayed());
+    assert!(!b.router.is_delayed(b.now));
     b.pass(3610);
     assert_eq!(b.state(), State::Master);
 
@@ -62,6 +62,16 @@ fn a_reload_can_shorten_the_startup_delay_but_not_lengthen_it() {
     assert!(b.logged("Reduced delayed start passed"));
     b.pass(3610);
     assert_eq!(b.state(), State::Master);
+}
+
+#[test]
+fn adverts_that_waited_while_the_end_of_the_delay_was_slept_through_count() {
+    let mut b = Bench::with(delayed(instance(100), 20));
+    b.start();
+    b.now += Duration::from_secs(60);
+    b.hear(HIGHER, 200);
+    b.pass(0);
+    assert_eq!(b.state(), State::Backup);
 }
 
 #[test]

@@ -229,3 +229,24 @@ fn a_groups_weight_counts_instead_of_its_members() {
     let priorities: Vec<u8> = b.router.instances().iter().map(|i| i.effective_priority()).collect();
     assert_eq!(priorities, [70, 70]);
 }
+
+#[test]
+fn members_added_to_a_master_group_follow_each_in_its_own_time() {
+    let three = |members: &[usize]| several(vec![instance(100); 3], members);
+    let mut b = Bench::with(three(&[]));
+    b.start();
+    for _ in 0..5 {
+        b.pass(1000);
+        b.hear_for(1, HIGHER, 200);
+        b.hear_for(2, HIGHER, 200);
+    }
+    assert_eq!(b.all_states(), [State::Master, State::Backup, State::Backup]);
+    b.pass(500);
+    b.hear_for(1, HIGHER, 200);
+    b.reload(three(&[0, 1, 2]));
+    // The last advert for C is older by half a second than that for B.
+    b.pass(3400);
+    assert_eq!(b.all_states(), [State::Master, State::Backup, State::Master]);
+    b.pass(500);
+    assert_eq!(b.all_states(), [State::Master; 3]);
+}
