@@ -69,7 +69,8 @@ struct Written {
 
 /// Instances that would hear each other's adverts as their own.
 fn duplicates(b: &mut Builder, instances: &[InstanceSettings], ctx: &mut Context<'_>) {
-    let mut multicast: HashMap<(&str, Family, u8, IpAddr), usize> = HashMap::new();
+    let mut multicast: HashMap<(&str, Family, u8, IpAddr), usize> =
+        HashMap::with_capacity(instances.len());
     let mut unicast: HashMap<(Family, u8, IpAddr, Option<IpAddr>), Seen<'_>> = HashMap::new();
     for (i, instance) in instances.iter().enumerate() {
         // One without a VRID has been refused already.

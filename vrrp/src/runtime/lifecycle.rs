@@ -407,6 +407,9 @@ pub fn reload<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W, settings: Settings) {
 impl Vrrp {
     /// Announcements that still wait name instances by position, which has changed.
     fn renumber_announcements(&mut self) {
+        if self.announcements.is_empty() {
+            return;
+        }
         let positions: HashMap<usize, usize> =
             self.map.iter().enumerate().filter_map(|(new, old)| Some(((*old)?, new))).collect();
         self.announcements.retain_mut(|action| match action {
