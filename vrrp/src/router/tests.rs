@@ -1,6 +1,8 @@
 //! The machine as traces: at this time that happens, and these are the actions.
 
 mod delay;
+mod election;
+mod owners;
 mod reload;
 mod words;
 

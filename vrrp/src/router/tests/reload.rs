@@ -1,7 +1,7 @@
 //! Reloads that change trackers, timers, priorities and the members of groups.
 
 use super::*;
-use crate::config::GarpSettings;
+use crate::config::{GarpSettings, Peer};
 
 fn interfaces(names: &[&str], weight: i32) -> InstanceSettings {
     let track = |name: &&str| Track { name: (*name).into(), weight, reverse: false };
@@ -249,4 +249,40 @@ fn members_added_to_a_master_group_follow_each_in_its_own_time() {
     assert_eq!(b.all_states(), [State::Master, State::Backup, State::Master]);
     b.pass(500);
     assert_eq!(b.all_states(), [State::Master; 3]);
+}
+
+#[test]
+fn a_change_of_version_forgets_the_interval_of_the_old_ones_master() {
+    let v2 = InstanceSettings {
+        version: Version::V2,
+        advert_interval: Duration::from_secs(10),
+        ..instance(128)
+    };
+    let mut b = Bench::started(v2);
+    b.reload(one(instance(128)));
+    assert_eq!(b.router.next_deadline(), b.now + Duration::from_millis(3500));
+}
+
+#[test]
+fn new_peers_hear_of_a_master_at_once_and_another_source_is_another_instance() {
+    let unicast = |source: IpAddr, peers: &[IpAddr]| InstanceSettings {
+        source: Some(source),
+        peers: peers.iter().map(|&address| Peer { address, min_ttl: 0, max_ttl: 255 }).collect(),
+        ..instance(100)
+    };
+    let mut b = Bench::started(unicast(OURS, &[LOWER])).become_master();
+    b.reload(one(unicast(OURS, &[LOWER, HIGHER])));
+    assert_eq!((b.state(), b.adverts()), (State::Master, vec![100]));
+    b.reload(one(unicast(HIGHER, &[LOWER])));
+    assert_eq!((b.state(), b.adverts()), (State::Backup, vec![0]));
+}
+
+#[test]
+fn a_configuration_that_becomes_impossible_is_a_fault_until_it_is_mended() {
+    let mut b = Bench::started(instance(100)).become_master();
+    let broken = InstanceSettings { config_fault: Some("(VI) no".into()), ..instance(100) };
+    b.reload(one(broken));
+    assert_eq!(b.state(), State::Fault);
+    b.reload(one(instance(100)));
+    assert_eq!(b.state(), State::Backup);
 }

@@ -88,4 +88,11 @@ fn a_frozen_master_says_how_late_its_timer_is() {
         ["VRRP thread timer expired 2.610000 seconds ago", "(VI) Entering BACKUP STATE"]
     );
     assert!(b.adverts().is_empty());
+
+    // A router of priority 100 would have needed longer.
+    let settings = InstanceSettings { timer_expired_backup: Some(100), ..instance(100) };
+    let mut b = Bench::started(settings).become_master();
+    b.now = b.router.instances()[0].deadline() + Duration::from_millis(2600);
+    b.router.expire(b.now, &mut b.out);
+    assert_eq!(b.state(), State::Master);
 }
