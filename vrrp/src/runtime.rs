@@ -139,6 +139,8 @@ pub struct Vrrp {
     dropped: Dropped,
     /// Instances whose last advert could not be sent.
     failing: HashSet<usize>,
+    /// The last line about a source address.
+    said_of_source: String,
     /// Complaints about packets of no instance: one line each second.
     complained_at: Option<Time>,
     stopping: bool,

@@ -237,6 +237,9 @@ fn on_child<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W, ready: Ready) {
             let timed_out = check.progress != Progress::Running;
             check.progress = Progress::Idle;
             check.pid = 0;
+            if vrrp.stopping {
+                return; // It was ended by us.
+            }
             judge(now, vrrp, ready.arg, exit, timed_out);
             finish(s, w);
         }

@@ -91,6 +91,7 @@ impl Vrrp {
             timer: None,
             dropped: Dropped::default(),
             failing: HashSet::new(),
+            said_of_source: String::new(),
             complained_at: None,
             stopping: false,
         };

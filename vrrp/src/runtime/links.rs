@@ -289,9 +289,16 @@ impl Vrrp {
             self.router.instance_mut(i).source = source;
             self.ports[i].rebuild(&self.router.instances()[i], self.router.globals());
             if let (Some(address), Some(name)) = (source.or(before), &s.interface) {
-                let verb = if source.is_some() { "Assigned" } else { "Deassigned" };
-                let to = if source.is_some() { "for" } else { "from" };
-                log::debug!("{verb} address {address} {to} interface {name}");
+                let words = if source.is_some() {
+                    format!("Assigned address {address} for interface {name}")
+                } else {
+                    format!("Deassigned address {address} from interface {name}")
+                };
+                // Once for all instances of the interface.
+                if self.said_of_source != words {
+                    log::debug!("{words}");
+                    self.said_of_source = words;
+                }
             }
         }
         self.router.set_fault(now, i, Faults::NO_SOURCE, source.is_none(), &mut self.actions);
