@@ -32,16 +32,30 @@ fn identity(s: &InstanceSettings) -> Identity<'_> {
 }
 
 /// For each of `new`, which of `old` is the same virtual router. Most stand where they stood, and
-/// only the others are looked up.
+/// only the others are looked up. Unicast instances may share an identity; of those, names tell.
 fn matches(old: &[Rc<InstanceSettings>], new: &[InstanceSettings]) -> Vec<Option<usize>> {
     let stays = |i: usize| match (old.get(i), new.get(i)) {
-        (Some(old), Some(new)) => identity(old) == identity(new),
+        (Some(old), Some(new)) => {
+            identity(old) == identity(new) && (old.peers.is_empty() || old.name == new.name)
+        }
         _ => false,
     };
-    let mut moved: HashMap<Identity<'_>, usize> =
-        (0..old.len()).filter(|i| !stays(*i)).map(|i| (identity(&old[i]), i)).collect();
-    let found = |(i, s)| if stays(i) { Some(i) } else { moved.remove(&identity(s)) };
-    new.iter().enumerate().map(found).collect()
+    let mut moved: HashMap<Identity<'_>, Vec<usize>> = HashMap::new();
+    for i in (0..old.len()).filter(|i| !stays(*i)) {
+        moved.entry(identity(&old[i])).or_default().push(i);
+    }
+    let mut map: Vec<Option<usize>> = (0..new.len()).map(|i| stays(i).then_some(i)).collect();
+    for by_name in [true, false] {
+        for (i, s) in new.iter().enumerate() {
+            if map[i].is_none()
+                && let Some(candidates) = moved.get_mut(&identity(s))
+                && let Some(at) = candidates.iter().position(|&o| !by_name || old[o].name == s.name)
+            {
+                map[i] = Some(candidates.remove(at));
+            }
+        }
+    }
+    map
 }
 
 impl Router {

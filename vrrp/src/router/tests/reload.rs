@@ -286,3 +286,30 @@ fn a_configuration_that_becomes_impossible_is_a_fault_until_it_is_mended() {
     b.reload(one(instance(100)));
     assert_eq!(b.state(), State::Backup);
 }
+
+#[test]
+fn unicast_instances_that_share_vrid_and_address_are_told_apart_by_name() {
+    let unicast = |name: &str, peer: IpAddr| InstanceSettings {
+        name: name.into(),
+        peers: vec![Peer { address: peer, min_ttl: 0, max_ttl: 255 }],
+        ..instance(100)
+    };
+    let (a, b) = (unicast("A", LOWER), unicast("B", HIGHER));
+    let both = |x: &InstanceSettings, y: &InstanceSettings| Settings {
+        instances: vec![x.clone(), y.clone()],
+        ..Settings::default()
+    };
+    let mut bench = Bench::with(both(&a, &b));
+    bench.start();
+    for _ in 0..5 {
+        bench.hear_for(1, HIGHER, 200);
+        bench.pass(1000);
+    }
+    assert_eq!(bench.all_states(), [State::Master, State::Backup]);
+    bench.reload(both(&b, &a));
+    assert_eq!(bench.all_states(), [State::Backup, State::Master]);
+    assert_eq!((bench.events(), bench.adverts()), (vec![], vec![]));
+    // Renamed, both go on all the same.
+    bench.reload(both(&unicast("C", LOWER), &unicast("D", HIGHER)));
+    assert_eq!(bench.events(), []);
+}
