@@ -159,23 +159,8 @@ fn destination(word: &Word, ctx: &mut Context<'_>) -> Option<AddressSettings> {
             }
         }
     }
-    Some(AddressSettings {
-        ip,
-        prefix,
-        interface: String::new(),
-        scope: 0,
-        broadcast: None,
-        label: None,
-        peer: None,
-        home: false,
-        dad: false,
-        mngtmpaddr: false,
-        noprefixroute: false,
-        autojoin: false,
-        no_track: false,
-        preferred_lft: None,
-        track_group: None,
-    })
+    // The interface is settled when all options are read.
+    Some(AddressSettings::new(ip, prefix, ""))
 }
 
 /// The argument of an option; its absence drops the entry.
