@@ -19,6 +19,7 @@ use super::transition::{Cause, event};
 use super::{Router, log, notify_group};
 use crate::action::Action;
 use crate::config::GroupSettings;
+use crate::instance::Instance;
 use crate::state::State;
 
 /// A sync group at run time.
@@ -55,17 +56,18 @@ impl Router {
     /// Gives each group its first state and tells about it, before its members' first states.
     pub(super) fn start_groups(&mut self, out: &mut Vec<Action>) {
         for g in 0..self.groups.len() {
-            // A group some of whose members run already is judged when a reload has resumed them.
-            let members = self.members(g);
-            if self.groups[g].state != State::Init
-                || members.members.iter().any(|&m| self.instances[m].state != State::Init)
-            {
-                continue;
-            }
+            let group = self.members(g);
+            let is_new = |inst: &Instance| inst.state == State::Init;
             if !self.group_is_all_owners(g) {
-                for &m in &self.members(g).members {
-                    self.instances[m].wanted = State::Backup;
+                for &m in &group.members {
+                    if is_new(&self.instances[m]) {
+                        self.instances[m].wanted = State::Backup;
+                    }
                 }
+            }
+            // A group some of whose members run already is judged when a reload has resumed them.
+            if !group.members.iter().all(|&m| is_new(&self.instances[m])) {
+                continue;
             }
             let state = if self.group_is_faulty(g) {
                 State::Fault
@@ -74,8 +76,11 @@ impl Router {
             } else {
                 State::Backup
             };
-            self.groups[g].state = state;
-            if state != State::Init && !(state == State::Backup && self.group_is_all_owners(g)) {
+            let before = std::mem::replace(&mut self.groups[g].state, state);
+            if state != State::Init
+                && state != before
+                && !(state == State::Backup && self.group_is_all_owners(g))
+            {
                 notify_group(g, event(state), out);
             }
         }

@@ -117,10 +117,7 @@ impl Router {
         }
         self.link_groups();
         for group in &mut self.groups {
-            let members = &group.settings.members;
-            if members.iter().any(|&m| self.instances[m].state != State::Init) {
-                group.state = states.remove(&group.settings.name).unwrap_or_default();
-            }
+            group.state = states.remove(&group.settings.name).unwrap_or_default();
         }
     }
 

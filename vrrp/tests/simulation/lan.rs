@@ -268,19 +268,28 @@ impl Lan {
         if settings.groups.is_empty() {
             self.nodes[n].told.remove(&None);
         }
-        self.nodes[n].settings = settings.clone();
-        let Some(mut router) = self.nodes[n].router.take() else { return };
+        let Some(mut router) = self.nodes[n].router.take() else {
+            self.nodes[n].settings = settings;
+            return;
+        };
         let before: Vec<Time> = router.instances().iter().map(|i| i.deadline()).collect();
         let mut out = Vec::new();
         router.retire(&settings, &mut out);
+        // What is removed is reported as FAULT, even if it was.
+        let told = self.nodes[n].told.clone();
+        self.nodes[n].told.clear();
+        self.perform(n, &out);
+        self.nodes[n].told = told;
+        self.nodes[n].settings = settings.clone();
         let map = router.adopt(settings);
-        if out.is_empty() {
-            tell_router(&mut router, &self.nodes[n], self.now);
-            router.resume(self.now, &map, &mut out);
-        }
+        self.nodes[n].renumber(&map);
+        let retired = !out.is_empty();
+        out.clear();
+        tell_router(&mut router, &self.nodes[n], self.now);
+        router.resume(self.now, &map, &mut out);
         if unchanged {
             let after: Vec<Time> = router.instances().iter().map(|i| i.deadline()).collect();
-            if !out.is_empty() || before != after {
+            if retired || !out.is_empty() || before != after {
                 self.broken = Some(format!("router {n}: a reload without change did {out:?}"));
             }
         }
@@ -398,7 +407,13 @@ impl Lan {
         let before: Vec<State> = router.instances().iter().map(|i| i.state()).collect();
         act(router, self.now, &mut actions);
         let after: Vec<State> = router.instances().iter().map(|i| i.state()).collect();
-        for action in &actions {
+        self.perform(n, &actions);
+        self.actions = actions;
+        self.watch(n, &before, &after);
+    }
+
+    fn perform(&mut self, n: usize, actions: &[Action]) {
+        for action in actions {
             match action {
                 Action::Advert { instance, priority } => {
                     if self.now < self.nodes[n].delayed_until {
@@ -418,8 +433,6 @@ impl Lan {
                 _ => {}
             }
         }
-        self.actions = actions;
-        self.watch(n, &before, &after);
     }
 
     fn notified(&mut self, n: usize, subject: Subject, event: NotifyEvent) {
@@ -441,7 +454,10 @@ impl Lan {
     fn watch(&mut self, n: usize, before: &[State], after: &[State]) {
         let node = &self.nodes[n];
         let Some(router) = &node.router else { return };
-        let mut wrong = None;
+        let mut wrong = node
+            .holds
+            .contains(&usize::MAX)
+            .then(|| format!("router {n} holds addresses of an instance that is gone"));
         for (i, inst) in router.instances().iter().enumerate() {
             if (inst.state() == State::Master) != node.holds.contains(&i) {
                 wrong = Some(format!(
@@ -562,6 +578,24 @@ impl Node {
             last_accepted: Vec::new(),
             resigned: Vec::new(),
         }
+    }
+
+    /// What is known of instances by position, after a reload: their old positions, none if new.
+    fn renumber(&mut self, map: &[Option<usize>]) {
+        let known = |list: &[Time]| map.iter().map(|o| o.map_or(Time::ZERO, |o| list[o])).collect();
+        self.last_accepted = known(&self.last_accepted);
+        self.resigned = map.iter().map(|o| o.is_some_and(|o| self.resigned[o])).collect();
+        let moved: BTreeMap<usize, usize> =
+            map.iter().enumerate().filter_map(|(new, old)| Some(((*old)?, new))).collect();
+        // What nobody holds any more must have been let go; a position that is gone shows it.
+        self.holds = self.holds.iter().map(|o| *moved.get(o).unwrap_or(&usize::MAX)).collect();
+        let told = std::mem::take(&mut self.told).into_iter();
+        self.told = told
+            .filter_map(|(whom, event)| match whom {
+                None => Some((None, event)),
+                Some(old) => moved.get(&old).map(|new| (Some(*new), event)),
+            })
+            .collect();
     }
 
     /// What is derived from the settings.

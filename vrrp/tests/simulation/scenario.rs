@@ -186,7 +186,9 @@ fn plan_trouble(lan: &mut Lan, when: Time, plan: &Plan) {
         }
         11 => {
             let members = lan.random.below(1 << plan.vrids);
-            lan.at(when, Box::new(move |lan| regroup(lan, n, members)));
+            let all = (1 << plan.vrids) - 1;
+            let present = if lan.random.chance(50) { all } else { lan.random.below(all + 1) };
+            lan.at(when, Box::new(move |lan| regroup(lan, n, members, present)));
         }
         12 => lan.at(when, Box::new(move |lan| change_weight(lan, n))),
         _ => lan.at(when, Box::new(move |lan| lan.garbage(n))),
@@ -214,15 +216,17 @@ fn change_priority(lan: &mut Lan, n: usize) {
     lan.reload(n, settings);
 }
 
-/// An operator moves instances into and out of the sync group and reloads.
-fn regroup(lan: &mut Lan, n: usize, members: u64) {
-    let mut settings = lan.nodes[n].settings.clone();
-    let mut groups = lan.nodes[n].planned.groups.clone();
-    for group in &mut groups {
-        group.members.retain(|m| members >> m & 1 == 1);
+/// An operator takes instances away or puts them back, in the sync group or beside it, and reloads.
+fn regroup(lan: &mut Lan, n: usize, members: u64, present: u64) {
+    let mut settings = lan.nodes[n].planned.clone();
+    let stay: Vec<usize> =
+        (0..settings.instances.len()).filter(|i| present >> i & 1 == 1).collect();
+    settings.instances = stay.iter().map(|&i| settings.instances[i].clone()).collect();
+    for group in &mut settings.groups {
+        let in_group = |i: &usize| members >> i & 1 == 1 && group.members.contains(i);
+        group.members = (0..stay.len()).filter(|new| in_group(&stay[*new])).collect();
     }
-    groups.retain(|g| !g.members.is_empty());
-    settings.groups = groups;
+    settings.groups.retain(|g| !g.members.is_empty());
     lan.reload(n, settings);
 }
 
@@ -253,7 +257,11 @@ fn heal(lan: &mut Lan) -> Vec<Vec<usize>> {
         }
         // Routers that group differently cannot agree for ever.
         let mut settings = lan.nodes[n].settings.clone();
-        settings.groups = lan.nodes[n].planned.groups.clone();
+        let planned = &lan.nodes[n].planned;
+        if settings.instances.len() != planned.instances.len() {
+            settings = planned.clone();
+        }
+        settings.groups = planned.groups.clone();
         lan.reload(n, settings);
     }
     let (a, b): (Vec<usize>, Vec<usize>) = (0..count).partition(|n| half >> n & 1 == 0);

@@ -313,3 +313,31 @@ fn unicast_instances_that_share_vrid_and_address_are_told_apart_by_name() {
     bench.reload(both(&unicast("C", LOWER), &unicast("D", HIGHER)));
     assert_eq!(bench.events(), []);
 }
+
+#[test]
+fn a_group_all_of_whose_members_are_replaced_is_not_told_of_the_state_it_has() {
+    let with_vrid = |vrid| {
+        let mut settings = several(vec![instance(100)], &[0]);
+        settings.instances[0].vrid = vrid;
+        settings
+    };
+    let mut b = Bench::with(with_vrid(1));
+    b.start();
+    b.reload(with_vrid(2));
+    let of_group: Vec<_> =
+        b.events().into_iter().filter(|(s, _)| *s == Subject::Group(0)).collect();
+    assert_eq!(of_group, []);
+    b.pass(4000);
+    b.reload(with_vrid(3));
+    assert!(b.events().contains(&(Subject::Group(0), NotifyEvent::Backup)));
+}
+
+#[test]
+fn an_owner_added_to_a_group_of_others_begins_like_them() {
+    let mut b = Bench::with(several(vec![instance(100)], &[0]));
+    b.start();
+    b.hear(HIGHER, 200);
+    b.reload(several(vec![instance(100), instance(255)], &[0, 1]));
+    assert_eq!(b.events(), [(Subject::Instance(1), NotifyEvent::Backup)]);
+    assert_eq!(b.router.instances()[1].wanted(), State::Backup);
+}
