@@ -388,7 +388,8 @@ impl Router {
                 .iter()
                 .any(|u| u.instance == i && effect(tracker.status, u.weight, u.reverse).fault);
             if blames {
-                log(out, format!("({name}): entering FAULT state {}", blame(tracker)));
+                let colon = if tracker.kind == TrackerKind::Process { "" } else { ":" };
+                log(out, format!("({name}){colon} entering FAULT state {}", blame(tracker)));
             }
         }
     }

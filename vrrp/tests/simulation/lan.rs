@@ -582,8 +582,8 @@ impl Node {
 
     /// What is known of instances by position, after a reload: their old positions, none if new.
     fn renumber(&mut self, map: &[Option<usize>]) {
-        let known = |list: &[Time]| map.iter().map(|o| o.map_or(Time::ZERO, |o| list[o])).collect();
-        self.last_accepted = known(&self.last_accepted);
+        let heard = |o: &Option<usize>| o.map_or(Time::ZERO, |o| self.last_accepted[o]);
+        self.last_accepted = map.iter().map(heard).collect();
         self.resigned = map.iter().map(|o| o.is_some_and(|o| self.resigned[o])).collect();
         let moved: BTreeMap<usize, usize> =
             map.iter().enumerate().filter_map(|(new, old)| Some(((*old)?, new))).collect();
