@@ -75,7 +75,7 @@
 //! `timerfd_settime`, for however many timers due at that moment. Moving the earliest timer later
 //! costs no call but one wake-up for nothing at its old moment. [`Scheduler::add_read`] costs one
 //! `epoll_ctl`, none after [`Scheduler::drained`]. Bursts of packets that come one by one are gathered
-//! for half a millisecond at a time, if no timer is near.
+//! for a millisecond at a time, if no timer is near.
 
 mod child;
 mod heap;

@@ -25,7 +25,7 @@ const LATE: Duration = Duration::from_millis(1);
 /// saves most wake-ups. Timers are not delayed by it.
 const BURST: u32 = 2;
 const CLOSE: Duration = Duration::from_micros(250);
-const GATHER: Duration = Duration::from_micros(500);
+const GATHER: Duration = Duration::from_millis(1);
 
 impl<W> Scheduler<W> {
     /// Runs until [`stop`](Self::stop); under the virtual clock also until nothing can happen any
