@@ -89,7 +89,6 @@ fn log_start(options: &Options, argv: &[OsString]) {
     }
     for (given, what) in [
         (options.snmp, "SNMP (-x, -A)"),
-        (options.release_vips, "--release-vips (-X)"),
         (options.keep_ipvs, "--dont-release-ipvs (-I)"),
     ] {
         if given {

@@ -60,8 +60,6 @@ pub struct Options {
     pub no_syslog: bool,
     /// `-u`.
     pub umask: Option<u32>,
-    /// `-X`.
-    pub release_vips: bool,
     /// `-V`.
     pub keep_vrrp: bool,
     /// `-I`.
@@ -132,7 +130,6 @@ impl Options {
             log_file: maybe(args.log_file),
             no_syslog: args.no_syslog,
             umask,
-            release_vips: args.release_vips,
             keep_vrrp: args.dont_release_vrrp,
             keep_ipvs: args.dont_release_ipvs,
             dont_fork: args.dont_fork,
