@@ -5,7 +5,8 @@
 //!
 //! A callback tells the router what happened and collects its actions. [`Vrrp::perform`] then does
 //! all adverts with one system call a socket, all address changes with one netlink batch, all
-//! gratuitous ARPs with one call, and last tells scripts and FIFOs. One timer stands for all
+//! gratuitous ARPs with one call, and last tells scripts and FIFOs. Of thousands of addresses,
+//! announcements, log lines or notifications a part is done at a time, behind what is urgent. One timer stands for all
 //! deadlines of all instances; it is moved only when the earliest one changed.
 //!
 //! # Files
@@ -32,7 +33,7 @@ mod statics;
 mod sysctl;
 mod tell;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::rc::Rc;
@@ -64,6 +65,9 @@ use sysctl::Sysctls;
 /// Announcements that are made before sockets and timers are looked at again.
 const ANNOUNCED_AT_ONCE: usize = 256;
 
+/// Log lines, and notifications, that are made before sockets and timers are looked at again.
+const TOLD_AT_ONCE: usize = 256;
+
 /// What the scheduler's world must offer for VRRP to live in it.
 pub trait HasVrrp: HasNotify + 'static {
     /// The running VRRP, if it was started.
@@ -81,6 +85,12 @@ pub struct Dropped {
     pub too_short: u64,
     /// For virtual routers nobody configured.
     pub unknown_vrid: u64,
+}
+
+/// A log line waiting to be written.
+enum Line {
+    Text { detail: bool, text: String },
+    Addresses { settings: Rc<InstanceSettings>, present: bool },
 }
 
 /// A notification waiting to be told.
@@ -126,10 +136,12 @@ pub struct Vrrp {
     next_check: u32,
     watch: Option<Watch>,
     actions: Vec<Action>,
-    notices: Vec<Notice>,
+    lines: VecDeque<Line>,
+    /// Told when no line waits, so that the log is never behind the scripts.
+    notices: VecDeque<Notice>,
     /// Announcements whose addresses the kernel may not have yet.
     announcements: Vec<Action>,
-    /// The event that goes on with a large batch of addresses is armed.
+    /// The event that goes on with many addresses, announcements or words is armed.
     settling: bool,
     /// Events were lost and the kernel's state could not be read: when to try again.
     resync_at: Option<Time>,
@@ -193,8 +205,11 @@ impl Vrrp {
         let mut actions = std::mem::take(&mut self.actions);
         self.perform_adverts(&actions);
         if actions.iter().any(|a| !matches!(a, Action::Advert { .. })) {
-            self.perform_words(&actions);
+            self.perform_words(&mut actions);
             self.perform_addresses(&actions);
+            if self.lines.len() <= TOLD_AT_ONCE {
+                self.write_lines(TOLD_AT_ONCE);
+            }
             self.plan_announcements(&actions);
         }
         actions.clear();
@@ -232,12 +247,12 @@ impl Vrrp {
         for action in actions {
             if let Action::Addresses { instance, present } = *action {
                 let settings = Rc::clone(&self.router.instances()[instance].settings);
-                log_addresses(&settings, if present { "setting" } else { "removing" });
                 if present {
                     self.holdings.take(&settings);
                 } else {
                     self.holdings.release(&settings);
                 }
+                self.lines.push_back(Line::Addresses { settings, present });
             }
         }
     }
@@ -302,12 +317,13 @@ impl Vrrp {
         self.announcer.announce(now, None, &list, 1, &self.view);
     }
 
-    fn perform_words(&mut self, actions: &[Action]) {
+    fn perform_words(&mut self, actions: &mut [Action]) {
         for action in actions {
             match action {
-                Action::Log { detail: true, text } => log::debug!("{text}"),
-                Action::Log { detail: false, text } => log::info!("{text}"),
-                Action::Notify { subject, event, priority } => self.notices.push(Notice {
+                Action::Log { detail, text } => {
+                    self.lines.push_back(Line::Text { detail: *detail, text: std::mem::take(text) })
+                }
+                Action::Notify { subject, event, priority } => self.notices.push_back(Notice {
                     subject: *subject,
                     event: *event,
                     priority: *priority,
@@ -316,6 +332,20 @@ impl Vrrp {
                 _ => {}
             }
         }
+    }
+
+    /// Writes the oldest lines that wait, at most `limit` of them.
+    fn write_lines(&mut self, limit: usize) {
+        for line in self.lines.drain(..self.lines.len().min(limit)) {
+            match line {
+                Line::Text { detail: true, text } => log::debug!("{text}"),
+                Line::Text { detail: false, text } => log::info!("{text}"),
+                Line::Addresses { settings, present } => {
+                    log_addresses(&settings, if present { "setting" } else { "removing" });
+                }
+            }
+        }
+        self.lines.shrink_to(TOLD_AT_ONCE);
     }
 
     /// The earliest moment anything here is due.
@@ -377,16 +407,18 @@ fn finish<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W) {
         vrrp.perform();
         settled = vrrp.settle(now);
     }
+    if vrrp.stopping {
+        tell::tell(s, w, usize::MAX);
+    } else if !vrrp.settling {
+        tell::tell(s, w, TOLD_AT_ONCE);
+    }
+    let Some(vrrp) = w.vrrp() else { return };
+    let settled = settled && vrrp.lines.is_empty() && vrrp.notices.is_empty();
     if !settled && !vrrp.settling {
         vrrp.settling = true;
         // Urgent, but behind sockets and timers that are ready: events run in the next pass.
         s.add_event(Class::Urgent, 0, go_on_settling::<W>);
     }
-    let Some(vrrp) = w.vrrp() else { return };
-    if !vrrp.notices.is_empty() {
-        tell::tell(s, w);
-    }
-    let Some(vrrp) = w.vrrp() else { return };
     if vrrp.stopping {
         return;
     }

@@ -1,6 +1,6 @@
 //! Start, reload and stop: the same operation with different want-states.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
 use std::rc::Rc;
 
@@ -81,7 +81,8 @@ impl Vrrp {
             next_check: 0,
             watch: None,
             actions: Vec::new(),
-            notices: Vec::new(),
+            lines: VecDeque::new(),
+            notices: VecDeque::new(),
             announcements: Vec::new(),
             settling: false,
             resync_at: None,
@@ -377,13 +378,15 @@ impl Vrrp {
 /// Takes over a new configuration. Instances that did not change are not touched.
 pub fn reload<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W, settings: Settings) {
     let now = s.now();
+    // What still waits names instances by position.
+    tell::tell(s, w, usize::MAX);
     let Some(vrrp) = w.vrrp() else { return };
     vrrp.router.retire(&settings, &mut vrrp.actions);
     vrrp.perform();
     for notice in &mut vrrp.notices {
         notice.removed = true;
     }
-    tell::tell(s, w);
+    tell::tell(s, w, usize::MAX);
     let Some(vrrp) = w.vrrp() else { return };
     if let Some(watch) = &vrrp.watch {
         s.forget(watch.fd());
@@ -519,5 +522,5 @@ pub fn stop<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W) {
     if let Some((timer, _)) = vrrp.timer.take() {
         s.cancel(timer);
     }
-    tell::tell(s, w);
+    tell::tell(s, w, usize::MAX);
 }

@@ -21,10 +21,16 @@ struct Told {
     generic: Option<Script>,
 }
 
-/// Tells all waiting notifications.
-pub(super) fn tell<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W) {
+/// Writes the waiting log lines and, when none is left, tells the waiting notifications; at most
+/// `limit` of either.
+pub(super) fn tell<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W, limit: usize) {
     let Some(vrrp) = w.vrrp() else { return };
-    let notices = std::mem::take(&mut vrrp.notices);
+    vrrp.write_lines(limit);
+    if !vrrp.lines.is_empty() || vrrp.notices.is_empty() {
+        return;
+    }
+    let rest = vrrp.notices.split_off(vrrp.notices.len().min(limit));
+    let notices = std::mem::replace(&mut vrrp.notices, rest);
     let told: Vec<Told> = notices.iter().filter_map(|notice| vrrp.words(notice)).collect();
     for t in told {
         let object = match t.kind {
