@@ -44,6 +44,10 @@ pub struct Configuration {
     pub vrrp_globals: vrrp::config::Globals,
     /// Scripts, FIFOs, mail.
     pub notify: notify::Settings,
+    /// What is said of health checkers and virtual servers; dumps show it.
+    pub check: check::Globals,
+    /// What is said of BFD; dumps show it.
+    pub bfd: bfd::Globals,
     /// Parts that it says something for.
     pub present: Parts,
 }

@@ -99,9 +99,23 @@ impl Daemon {
         crate::reload::run_queued(scheduler, daemon);
     }
 
+    /// The section that all state dumps begin with.
+    fn globals(&self, vrrp: bool) -> String {
+        let globals = &self.configuration.globals;
+        let shown = dump::global::Shown {
+            configuration: &self.configuration,
+            vrrp,
+            umask: self.options.umask.or(globals.umask).unwrap_or(process::DEFAULT_UMASK),
+            realtime: self.raising.priority(&globals.scheduling),
+            // The C daemon's VRRP process knows nothing of it.
+            reload_at: self.schedule.as_ref().filter(|_| !vrrp).and_then(Schedule::at),
+        };
+        shown.section()
+    }
+
     /// The text of the daemon's own state dump.
     fn state(&self) -> String {
-        dump::global::section(&self.configuration, false)
+        self.globals(false)
     }
 
     /// The state dumps as log lines.
@@ -110,7 +124,7 @@ impl Daemon {
             log::info!("{line}");
         }
         if let Some(vrrp) = &self.vrrp {
-            let mut text = dump::global::section(&self.configuration, true);
+            let mut text = self.globals(true);
             text.push_str(&vrrp::dump::state(vrrp, &self.clock));
             for line in text.lines() {
                 log::info!(target: "vrrp", "{line}");
@@ -129,7 +143,7 @@ impl Daemon {
         if let Some(vrrp) = &self.vrrp {
             log::info!(target: "vrrp", "Printing VRRP data for process({process}) on signal");
             self.clock.follow(now);
-            let mut text = dump::global::section(&self.configuration, true);
+            let mut text = self.globals(true);
             text.push_str(&vrrp::dump::state(vrrp, &self.clock));
             write(&names::state(names::Part::Vrrp, template, &instance), &text);
         }

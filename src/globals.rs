@@ -29,6 +29,8 @@ pub static ROOT: &[&dyn Grammar] = &[&TOP, &vrrp::config::ROOT, &check::ROOT, &b
 pub struct Globals {
     /// `net_namespace`; not changed by a reload.
     pub net_namespace: Option<String>,
+    /// `net_namespace_ipvs`; empty: the namespace of the system.
+    pub net_namespace_ipvs: Option<String>,
     /// `use_pid_dir`.
     pub use_pid_dir: bool,
     /// `instance`; not changed by a reload.
@@ -63,6 +65,35 @@ pub struct Globals {
     pub stats_dump_file: Option<String>,
     /// `json_dump_file`.
     pub json_dump_file: Option<String>,
+    /// `config_save_dir`.
+    pub config_save_dir: Option<String>,
+    /// `tmp_config_directory`.
+    pub tmp_config_directory: Option<String>,
+    /// SNMP and D-Bus.
+    pub interfaces: Interfaces,
+}
+
+/// Interfaces to other programs. Nothing acts on them yet; dumps show them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Interfaces {
+    /// `snmp_socket`.
+    pub snmp_socket: Option<String>,
+    /// `enable_snmp_vrrp`.
+    pub snmp_vrrp: bool,
+    /// `enable_snmp_checker`.
+    pub snmp_checker: bool,
+    /// `enable_snmp_rfcv2`.
+    pub snmp_rfcv2: bool,
+    /// `enable_snmp_rfcv3`.
+    pub snmp_rfcv3: bool,
+    /// `enable_traps`.
+    pub snmp_traps: bool,
+    /// `enable_dbus`.
+    pub dbus: bool,
+    /// `dbus_service_name`.
+    pub dbus_service: Option<String>,
+    /// `dbus_no_interface_name`.
+    pub dbus_no_interface: Option<String>,
 }
 
 /// How the process is scheduled. There is one process, so the keywords of VRRP hold for all of it.
@@ -88,6 +119,7 @@ impl Default for Globals {
     fn default() -> Self {
         Globals {
             net_namespace: None,
+            net_namespace_ipvs: None,
             use_pid_dir: false,
             instance: None,
             child_wait_time: Duration::from_secs(5),
@@ -105,6 +137,9 @@ impl Default for Globals {
             state_dump_file: None,
             stats_dump_file: None,
             json_dump_file: None,
+            config_save_dir: None,
+            tmp_config_directory: None,
+            interfaces: Interfaces::default(),
         }
     }
 }
@@ -141,9 +176,6 @@ pub struct Draft {
     startup_timeout: Option<Duration>,
     shutdown_timeout: Option<Duration>,
     default_reload_file: bool,
-    net_namespace_ipvs: bool,
-    tmp_config_directory: bool,
-    snmp_socket: bool,
 }
 
 impl Draft {

@@ -96,6 +96,12 @@ pub struct Raising {
 }
 
 impl Raising {
+    /// The realtime priority that the process has by now; 0: none.
+    pub fn priority(&self, wanted: &Scheduling) -> u8 {
+        let steps = if self.base == wanted.realtime { self.steps } else { 0 };
+        wanted.realtime.saturating_add(steps)
+    }
+
     /// Takes the worst lateness since the last call; the realtime priority to have from now on, if
     /// it is another one.
     pub fn late(&mut self, lag: Duration, wanted: &Scheduling) -> Option<u8> {
@@ -177,6 +183,9 @@ mod tests {
         wanted.max_auto_priority = 99;
         let raised = (0..99).filter_map(|_| raising.late(second, &wanted)).last();
         assert_eq!(raised, Some(35), "25 steps above what was configured");
+        assert_eq!(raising.priority(&wanted), 35);
+        wanted.realtime = 20;
+        assert_eq!(raising.priority(&wanted), 20, "a reload begins anew");
         for off in [0, -1] {
             wanted.max_auto_priority = off;
             assert_eq!(Raising::default().late(second * 9, &wanted), None);

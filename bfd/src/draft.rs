@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use config::{Class, Context, Line};
 
-use crate::keywords::{GLOBAL, Instance, ROOT};
+use crate::keywords::{GLOBAL, Globals, Instance, ROOT};
 
 /// What has been read so far.
 #[derive(Default)]
@@ -13,6 +13,7 @@ pub struct Draft {
     pub(crate) instances: Vec<Instance>,
     /// Of all instances, also of those that are not used.
     pub(crate) names: HashSet<String>,
+    pub(crate) globals: Globals,
 }
 
 /// The sources of the sessions with one neighbour.
@@ -52,8 +53,9 @@ impl Draft {
         ROOT.apply(self, line, ctx)
     }
 
-    /// The checks that need everything: two sessions must not be mistaken for one another.
-    pub fn finish(self, ctx: &mut Context<'_>) {
+    /// The checks that need everything: two sessions must not be mistaken for one another. Gives back
+    /// what is said in `global_defs`.
+    pub fn finish(self, ctx: &mut Context<'_>) -> Globals {
         let mut sessions: HashMap<(IpAddr, bool), Sources> = HashMap::new();
         for instance in &self.instances {
             let Some(neighbor) = instance.neighbor else { continue };
@@ -66,5 +68,6 @@ impl Draft {
                 ctx.report(Class::General, instance.span, message);
             }
         }
+        self.globals
     }
 }

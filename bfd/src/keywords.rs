@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use config::{Args, Class, Context, Keyword, Line, Row, Span, Table, address, check};
+use config::{Args, Class, Context, Keyword, Line, Row, Scheduling, Span, Table, address, check};
 
 use crate::Draft;
 
@@ -36,34 +36,44 @@ pub static ROOT: Table<Draft> = Table::new(&[Row::new(
     instance,
 )]);
 
+/// What `global_defs` says about BFD.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Globals {
+    /// `bfd_process_name`.
+    pub process_name: Option<String>,
+    /// How BFD's process would be scheduled.
+    pub scheduling: Scheduling,
+}
+
 /// Keywords of `global_defs`.
 pub static GLOBAL: Table<Draft> = Table::new(&[
-    global(
+    Row::new(
         Keyword::new("bfd_process_name", Args::Word { max: 15 }, "Name of the BFD process")
             .required()
             .never("there is one process, which process_name names"),
+        |draft, line, ctx| {
+            let name = line.word(ctx).map(|word| word.text.clone());
+            draft.globals.process_name = name.or(draft.globals.process_name.take());
+        },
     ),
-    global(
+    scheduling(
         Keyword::new("bfd_priority", Args::lenient(-20, 19), "Nice value of the BFD process")
             .expected()
             .or("0")
             .not_yet(),
     ),
-    global(Keyword::new("bfd_no_swap", Args::Flag, "Lock the BFD process's memory").not_yet()),
-    global(
+    scheduling(Keyword::new("bfd_no_swap", Args::Flag, "Lock the BFD process's memory").not_yet()),
+    scheduling(
         Keyword::new("bfd_rt_priority", Args::lenient(1, 99), "Realtime priority (SCHED_RR)")
             .expected()
             .not_yet(),
     ),
-    global(rttime("bfd_rlimit_rttime").not_yet()),
-    global(rttime("bfd_rlimit_rtime").alias("bfd_rlimit_rttime", false)),
-    Row::new(
+    scheduling(rttime("bfd_rlimit_rttime").not_yet()),
+    scheduling(rttime("bfd_rlimit_rtime").alias("bfd_rlimit_rttime", false)),
+    scheduling(
         Keyword::new("bfd_cpu_affinity", Args::Free("CPU …"), "Processors to run on")
             .expected()
             .not_yet(),
-        |_, line, ctx| {
-            line.processors(ctx);
-        },
     ),
 ]);
 
@@ -115,8 +125,8 @@ static INSTANCE: Table<Instance> = Table::new(&[
     Row::new(Keyword::new("checker", Args::Flag, "Health checkers may follow it"), check),
 ]);
 
-const fn global(keyword: Keyword) -> Row<Draft> {
-    Row::new(keyword, check)
+const fn scheduling(keyword: Keyword) -> Row<Draft> {
+    Row::new(keyword, |draft, line, ctx| draft.globals.scheduling.take(line, ctx))
 }
 
 const fn rttime(name: &'static str) -> Keyword {

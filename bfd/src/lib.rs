@@ -9,4 +9,4 @@ mod keywords;
 mod tests;
 
 pub use draft::Draft;
-pub use keywords::{GLOBAL, ROOT};
+pub use keywords::{GLOBAL, Globals, ROOT};

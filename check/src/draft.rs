@@ -76,11 +76,12 @@ impl Draft {
     }
 
     /// The checks that need everything; `settings` is what `global_defs` says about scripts.
-    pub fn finish(mut self, settings: &notify::Settings, ctx: &mut Context<'_>) {
+    /// Gives back what it says about virtual servers.
+    pub fn finish(mut self, settings: &notify::Settings, ctx: &mut Context<'_>) -> Globals {
         let groups = &self.groups;
         self.servers.retain_mut(|server| validation::finish(server, groups, ctx));
         if self.servers.is_empty() {
-            return;
+            return self.globals;
         }
         let scripts = self.servers.iter_mut().flat_map(|server| {
             let of_real_servers = server.real_servers.iter_mut();
@@ -88,5 +89,6 @@ impl Draft {
             server.scripts.drain(..).chain(of_real_servers)
         });
         script::check(scripts, settings, ctx);
+        self.globals
     }
 }

@@ -19,8 +19,7 @@ use crate::Draft;
 
 pub(crate) use checker::Reference;
 pub(crate) use forwarding::Method;
-pub use global::GLOBAL;
-pub(crate) use global::Globals;
+pub use global::{FlushOnStop, GLOBAL, Globals, LvsTimeouts, SyncDaemon};
 pub(crate) use group::Group;
 pub(crate) use real_server::RealServer;
 pub(crate) use virtual_server::{Identity, Protocol, SorryServer, VirtualServer};

@@ -12,4 +12,4 @@ mod validation;
 mod tests;
 
 pub use draft::Draft;
-pub use keywords::{GLOBAL, ROOT};
+pub use keywords::{FlushOnStop, GLOBAL, Globals, LvsTimeouts, ROOT, SyncDaemon};

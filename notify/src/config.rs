@@ -1,6 +1,8 @@
 //! `global_defs` about scripts, FIFOs and mail.
 
-use config::{Args, Class, Context, Keyword, Line, Row, Table, check};
+use std::time::Duration;
+
+use config::{Args, Class, Context, Keyword, Line, Row, Table};
 
 use crate::identity::ScriptDefaults;
 use crate::{Identity, Script};
@@ -26,7 +28,27 @@ pub struct Settings {
     pub smtp_alert_checker: Option<bool>,
     /// `no_email_faults`.
     pub no_email_faults: bool,
+    /// Where mails go, and what they say of themselves.
+    pub mail: Mail,
 }
+
+/// How mails would be sent. Nothing sends them yet; dumps show it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mail {
+    /// `smtp_server`: name or address, and port.
+    pub server: Option<(String, u16)>,
+    /// `smtp_helo_name`.
+    pub helo: Option<String>,
+    /// `smtp_connect_timeout`.
+    pub timeout: Option<Duration>,
+    /// `notification_email_from`.
+    pub from: Option<String>,
+    /// `notification_email`.
+    pub to: Vec<String>,
+}
+
+/// Where mail servers listen.
+const SMTP_PORT: u16 = 25;
 
 /// A FIFO and the script that reads it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -154,25 +176,25 @@ pub static GLOBALS: Table<Settings> = Table::new(&[
         Keyword::new("notification_email_from", Args::Free("ADDRESS"), "sender of mails")
             .expected()
             .not_yet(),
-        one_word,
+        set_sender,
     ),
     N::new(
         Keyword::new("notification_email", Args::Free("ADDRESS…"), "recipients of mails")
             .values()
             .not_yet(),
-        check_recipients,
+        add_recipients,
     ),
     N::new(
         Keyword::new("smtp_server", Args::Free("HOST [PORT]"), "server mails are handed to")
             .required()
             .not_yet(),
-        check_server,
+        set_server,
     ),
     N::new(
         Keyword::new("smtp_helo_name", Args::Word { max: 0 }, "name said in HELO")
             .or("the host's name")
             .not_yet(),
-        check,
+        |n, l, c| n.mail.helo = l.word(c).map(|w| w.text.clone()).or(n.mail.helo.take()),
     ),
     N::new(
         Keyword::new("smtp_connect_timeout", Args::lenient(0, 4294), "time limit of each step")
@@ -180,7 +202,7 @@ pub static GLOBALS: Table<Settings> = Table::new(&[
             .or("30")
             .unit("s")
             .not_yet(),
-        check_timeout,
+        set_timeout,
     ),
     N::new(
         Keyword::new("smtp_alert", Args::Bool, "default of every smtp_alert").not_yet(),
@@ -253,31 +275,39 @@ fn set_fifo_script(n: &mut Settings, line: &Line, ctx: &mut Context<'_>) {
     }
 }
 
-fn one_word(_: &mut Settings, line: &Line, ctx: &mut Context<'_>) {
-    if line.word(ctx).is_some() && line.words.len() > 1 {
+fn set_sender(n: &mut Settings, line: &Line, ctx: &mut Context<'_>) {
+    let Some(sender) = line.word(ctx) else { return };
+    if line.words.len() > 1 {
         let message = format!("{}: only the first word is used", line.name());
         ctx.report(Class::General, line.span, message);
     }
+    n.mail.from = Some(sender.text.clone());
 }
 
-fn check_recipients(_: &mut Settings, line: &Line, ctx: &mut Context<'_>) {
+fn add_recipients(n: &mut Settings, line: &Line, ctx: &mut Context<'_>) {
     if line.pooled().next().is_none() {
         ctx.report(Class::General, line.span, "notification_email block is empty");
     }
+    n.mail.to.extend(line.pooled().map(|word| word.text.clone()));
 }
 
 /// The name is not resolved before something sends mail.
-fn check_server(_: &mut Settings, line: &Line, ctx: &mut Context<'_>) {
-    if line.word(ctx).is_some()
-        && let Some(port) = line.words.get(1)
-    {
-        config::address::port(port, ctx, "smtp_server port");
-    }
+fn set_server(n: &mut Settings, line: &Line, ctx: &mut Context<'_>) {
+    let Some(host) = line.word(ctx) else { return };
+    let port = match line.words.get(1) {
+        Some(port) => config::address::port(port, ctx, "smtp_server port"),
+        None => Some(SMTP_PORT),
+    };
+    n.mail.server = Some((host.text.clone(), port.unwrap_or(SMTP_PORT)));
 }
 
-fn check_timeout(_: &mut Settings, line: &Line, ctx: &mut Context<'_>) {
-    if line.int(ctx) == Some(0) {
+fn set_timeout(n: &mut Settings, line: &Line, ctx: &mut Context<'_>) {
+    let Some(seconds) = line.int(ctx).and_then(|seconds| u64::try_from(seconds).ok()) else {
+        return;
+    };
+    if seconds == 0 {
         let message = "smtp_connect_timeout must be greater than 0, setting to 1";
         ctx.report(Class::General, line.span, message);
     }
+    n.mail.timeout = Some(Duration::from_secs(seconds.max(1)));
 }

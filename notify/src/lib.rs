@@ -17,7 +17,7 @@ pub mod security;
 mod spawn;
 mod sys;
 
-pub use config::{FifoSettings, GLOBALS, Settings};
+pub use config::{FifoSettings, GLOBALS, Mail, Settings};
 pub use fifo::vrrp_line;
 pub use identity::{Accounts, DEFAULT_USER, Identity, IdentityError, ScriptDefaults};
 pub use notifier::{HasNotify, Notifier, configure_fifos, drain, submit};

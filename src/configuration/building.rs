@@ -41,8 +41,10 @@ pub struct Building {
     globals: Globals,
     notify: notify::Settings,
     vrrp: Option<Builder>,
-    check: Option<check::Draft>,
-    bfd: Option<bfd::Draft>,
+    /// Also where it does not run: dumps show what `global_defs` says of it.
+    check: check::Draft,
+    bfd: bfd::Draft,
+    judged: Parts,
     present: Parts,
     effects: Effects,
     diagnostics: Vec<Diagnostic>,
@@ -89,8 +91,9 @@ impl Building {
             globals,
             notify,
             vrrp,
-            check: judged.check.then(check::Draft::new),
-            bfd: judged.bfd.then(bfd::Draft::new),
+            check: check::Draft::new(),
+            bfd: bfd::Draft::new(),
+            judged,
             present: Parts::default(),
             effects: Effects::default(),
             diagnostics,
@@ -103,14 +106,15 @@ impl Building {
         let Some(line) = self.lines.next() else { return Progress::Done };
         let ctx = &mut Context { diagnostics: &mut self.diagnostics, mode: self.mode };
         self.effects.note(std::slice::from_ref(&line), &self.sources, ctx);
-        if let Some(check) = &mut self.check {
-            check.apply(&line, ctx);
+        let global = line.name() == "global_defs";
+        if global || self.judged.check {
+            self.check.apply(&line, ctx);
         }
-        if let Some(vrrp) = self.vrrp.as_mut().filter(|_| line.name() != "global_defs") {
+        if let Some(vrrp) = self.vrrp.as_mut().filter(|_| !global) {
             vrrp.apply(&line, ctx);
         }
-        if let Some(bfd) = &mut self.bfd {
-            bfd.apply(&line, ctx);
+        if global || self.judged.bfd {
+            self.bfd.apply(&line, ctx);
         }
         match line.name() {
             "virtual_server" => self.present.check = true,
@@ -123,22 +127,19 @@ impl Building {
     /// Checks everything against everything else.
     pub fn finish(mut self) -> Read {
         let ctx = &mut Context { diagnostics: &mut self.diagnostics, mode: self.mode };
-        if let Some(check) = self.check {
-            check.finish(&self.notify, ctx);
-        }
+        let check = self.check.finish(&self.notify, ctx);
         let mut vrrp = Ok(vrrp::config::Settings::default());
         if let Some(builder) = self.vrrp {
             self.present.vrrp = builder.contains_vrrp();
             vrrp = builder.finish(ctx);
         }
-        if let Some(bfd) = self.bfd {
-            bfd.finish(ctx);
-        }
+        let bfd = self.bfd.finish(ctx);
         let (globals, notify, present) = (self.globals, self.notify, self.present);
         let outcome = vrrp
             .map(|vrrp| {
                 let vrrp_globals = vrrp.globals.clone();
-                Configuration { globals, vrrp: Some(vrrp), vrrp_globals, notify, present }
+                let vrrp = Some(vrrp);
+                Configuration { globals, vrrp, vrrp_globals, notify, check, bfd, present }
             })
             .map_err(Unusable::Vrrp);
         Read { outcome, diagnostics: self.diagnostics, sources: self.sources }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use config::{Args, Class, Context, Keyword, Line, Row, Table, check, number};
+use config::{Args, Class, Context, Keyword, Line, Row, Table, number};
 
 use super::Draft;
 use super::rows::{already, set};
@@ -71,29 +71,25 @@ pub static KERNEL: Table<Draft> = Table::new(&[
             .expected()
             .or("unix:/var/agentx/master")
             .not_yet(),
-        check_snmp_socket,
+        set_snmp_socket,
     ),
-    D::new(Keyword::new("enable_traps", Args::Flag, "send SNMP traps").not_yet(), check),
-    D::new(Keyword::new("enable_snmp_vrrp", Args::Flag, "VRRP in KEEPALIVED-MIB").not_yet(), check),
-    D::new(
+    enable(Keyword::new("enable_traps", Args::Flag, "send SNMP traps").not_yet()),
+    enable(Keyword::new("enable_snmp_vrrp", Args::Flag, "VRRP in KEEPALIVED-MIB").not_yet()),
+    enable(
         Keyword::new("enable_snmp_keepalived", Args::Flag, "old name of enable_snmp_vrrp")
             .alias("", false),
-        check,
     ),
-    D::new(Keyword::new("enable_snmp_rfc", Args::Flag, "both MIBs of the RFCs").not_yet(), check),
-    D::new(Keyword::new("enable_snmp_rfcv2", Args::Flag, "the MIB of RFC 2787").not_yet(), check),
-    D::new(Keyword::new("enable_snmp_rfcv3", Args::Flag, "the MIB of RFC 6527").not_yet(), check),
-    D::new(
-        Keyword::new("enable_snmp_checker", Args::Flag, "checkers in KEEPALIVED-MIB").not_yet(),
-        check,
-    ),
-    D::new(Keyword::new("enable_dbus", Args::Flag, "an interface on D-Bus").not_yet(), check),
+    enable(Keyword::new("enable_snmp_rfc", Args::Flag, "both MIBs of the RFCs").not_yet()),
+    enable(Keyword::new("enable_snmp_rfcv2", Args::Flag, "the MIB of RFC 2787").not_yet()),
+    enable(Keyword::new("enable_snmp_rfcv3", Args::Flag, "the MIB of RFC 6527").not_yet()),
+    enable(Keyword::new("enable_snmp_checker", Args::Flag, "checkers in KEEPALIVED-MIB").not_yet()),
+    enable(Keyword::new("enable_dbus", Args::Flag, "an interface on D-Bus").not_yet()),
     D::new(
         Keyword::new("dbus_service_name", Args::Free("NAME"), "name on the bus")
             .expected()
             .or("org.keepalived.Vrrp1")
             .not_yet(),
-        check,
+        |d, l, c| set(name(l, c), &mut d.globals.interfaces.dbus_service),
     ),
     D::new(
         Keyword::new(
@@ -104,9 +100,28 @@ pub static KERNEL: Table<Draft> = Table::new(&[
         .expected()
         .or("none")
         .not_yet(),
-        check,
+        |d, l, c| set(name(l, c), &mut d.globals.interfaces.dbus_no_interface),
     ),
 ]);
+
+const fn enable(keyword: Keyword) -> Row<Draft> {
+    Row::new(keyword, |d, line, _| {
+        let known = &mut d.globals.interfaces;
+        match line.name() {
+            "enable_traps" => known.snmp_traps = true,
+            "enable_snmp_rfc" => (known.snmp_rfcv2, known.snmp_rfcv3) = (true, true),
+            "enable_snmp_rfcv2" => known.snmp_rfcv2 = true,
+            "enable_snmp_rfcv3" => known.snmp_rfcv3 = true,
+            "enable_snmp_checker" => known.snmp_checker = true,
+            "enable_dbus" => known.dbus = true,
+            _ => known.snmp_vrrp = true,
+        }
+    })
+}
+
+fn name(line: &Line, ctx: &mut Context<'_>) -> Option<Option<String>> {
+    line.word(ctx).map(|word| Some(word.text.clone()))
+}
 
 fn micros(line: &Line, ctx: &mut Context<'_>) -> Option<Duration> {
     line.int(ctx).and_then(|us| u64::try_from(us).ok()).map(Duration::from_micros)
@@ -139,13 +154,14 @@ fn set_realtime(d: &mut Draft, line: &Line, ctx: &mut Context<'_>) {
     d.globals.scheduling.realtime = u8::try_from(priority.clamp(1, 99)).unwrap_or(1);
 }
 
-fn check_snmp_socket(d: &mut Draft, line: &Line, ctx: &mut Context<'_>) {
-    match line.words.len() {
-        0 => {
+fn set_snmp_socket(d: &mut Draft, line: &Line, ctx: &mut Context<'_>) {
+    let place = &mut d.globals.interfaces.snmp_socket;
+    match line.words.as_slice() {
+        [] => {
             let _ = line.word(ctx);
         }
-        1 if std::mem::replace(&mut d.snmp_socket, true) => already(line, ctx),
-        1 => {}
+        [_] if place.is_some() => already(line, ctx),
+        [address] => *place = Some(address.text.clone()),
         _ => ctx.report(Class::General, line.span, "snmp_socket takes one address; ignored"),
     }
 }

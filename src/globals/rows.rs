@@ -48,8 +48,11 @@ pub static TOP: Table<Draft> = Table::new(&[
         )
         .not_yet(),
         |d, l, c| {
-            if std::mem::replace(&mut d.net_namespace_ipvs, true) {
+            let name = l.first().map_or("", |word| word.text.as_str());
+            if d.globals.net_namespace_ipvs.is_some() {
                 already(l, c);
+            } else {
+                d.globals.net_namespace_ipvs = Some(name.to_owned());
             }
         },
     ),
@@ -202,7 +205,9 @@ pub static GLOBAL_DEFS: Table<Draft> = Table::new(&[
         )
         .required()
         .not_yet(),
-        check,
+        |d, l, c| {
+            set(l.word(c).map(|word| Some(word.text.clone())), &mut d.globals.config_save_dir);
+        },
     ),
     D::new(
         Keyword::new(
@@ -213,9 +218,7 @@ pub static GLOBAL_DEFS: Table<Draft> = Table::new(&[
         .expected()
         .never("there is one process, which shares the configuration with nobody"),
         |d, l, c| {
-            if l.word(c).is_some() && std::mem::replace(&mut d.tmp_config_directory, true) {
-                already(l, c);
-            }
+            once(&mut d.globals.tmp_config_directory, l, c);
         },
     ),
     D::new(

@@ -37,6 +37,13 @@ pub struct Schedule {
     moment: Option<Moment>,
 }
 
+impl Schedule {
+    /// When a reload is due, in seconds since 1970.
+    pub fn at(&self) -> Option<i64> {
+        self.moment.map(|moment| moment.at)
+    }
+}
+
 /// Watches `path` in place of what was watched before.
 pub fn watch(
     scheduler: &mut Scheduler<Daemon>,

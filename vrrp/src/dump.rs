@@ -29,6 +29,8 @@ mod trackers;
 pub use clock::Clock;
 pub(crate) use snapshot::{DebounceView, GarpView, PortView, Snapshot, SocketView};
 
+use std::time::Duration;
+
 use crate::router::Router;
 use crate::runtime::Vrrp;
 use text::Text;
@@ -48,6 +50,13 @@ pub fn stats(vrrp: &Vrrp) -> String {
 /// to be no file.
 pub fn json(vrrp: &Vrrp, clock: &Clock) -> String {
     json::print(&vrrp.snapshot(), clock)
+}
+
+/// Seconds as C's `%g` prints them.
+pub fn general(duration: Duration) -> String {
+    let mut out = String::new();
+    text::general(&mut out, duration);
+    out
 }
 
 /// Sets the counters of all instances to zero.

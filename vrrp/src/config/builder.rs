@@ -204,7 +204,8 @@ impl Builder {
 
     /// The number a name of iproute2's tables stands for.
     pub(super) fn name(&mut self, table: NameTable, text: &str, max: u32) -> Option<u32> {
-        let (usr, etc) = (&self.globals.iproute_usr_dir, &self.globals.iproute_etc_dir);
+        let recorded = &self.globals.settings.recorded;
+        let (usr, etc) = (&recorded.iproute_usr_dir, &recorded.iproute_etc_dir);
         self.names.find(table, text, max, usr, etc)
     }
 

@@ -1,14 +1,13 @@
 //! The keywords of `global_defs` that are of VRRP.
 
-use config::{Args, Keyword, Row, Table, check};
+use config::{Args, Keyword, Row, Table};
 
 use super::Version;
 use super::builder::Builder;
 use super::globals::{
-    at_least_one, check_extra_if, check_ipsets, check_iptables, check_nftables, directory,
-    number32, once, set, set_delay_after_boot, set_dynamic_interfaces, set_mcast_group4,
-    set_mcast_group6, set_min_garp, set_rx_bufs, set_rx_multiplier, set_startup_delay, small,
-    spacing,
+    at_least_one, check_ipsets, check_iptables, directory, number32, once, set,
+    set_delay_after_boot, set_dynamic_interfaces, set_extra_if, set_mcast_group4, set_mcast_group6,
+    set_min_garp, set_nftables, set_rx_bufs, set_rx_multiplier, set_startup_delay, small, spacing,
 };
 
 /// Longest second and microsecond counts the reference accepts in its timers.
@@ -198,7 +197,7 @@ pub static GLOBALS: Table<Builder> = Table::new(&[
         .or("off")
         .unit("s")
         .not_yet(),
-        check_extra_if,
+        set_extra_if,
     ),
     B::new(
         Keyword::new(
@@ -208,7 +207,7 @@ pub static GLOBALS: Table<Builder> = Table::new(&[
         )
         .alias("vrrp_garp_extra_if", true)
         .unit("s"),
-        check_extra_if,
+        set_extra_if,
     ),
     B::new(
         Keyword::new(
@@ -305,7 +304,7 @@ pub static GLOBALS: Table<Builder> = Table::new(&[
         .required()
         .or("vrrp")
         .not_yet(),
-        |b, l, c| once(&mut b.globals.vmac_prefix, l, c),
+        |b, l, c| once(&mut b.globals.settings.recorded.vmac_prefix, l, c),
     ),
     B::new(
         Keyword::new(
@@ -316,7 +315,7 @@ pub static GLOBALS: Table<Builder> = Table::new(&[
         .required()
         .or("vmac_prefix")
         .not_yet(),
-        |b, l, c| once(&mut b.globals.vmac_addr_prefix, l, c),
+        |b, l, c| once(&mut b.globals.settings.recorded.vmac_addr_prefix, l, c),
     ),
     B::new(
         Keyword::new(
@@ -364,12 +363,12 @@ pub static GLOBALS: Table<Builder> = Table::new(&[
         .expected()
         .unit("bytes")
         .never(LARGE_QUEUES),
-        check,
+        |b, l, c| b.globals.settings.recorded.command_buffer.take(l, c),
     ),
     B::new(
         Keyword::new("vrrp_netlink_cmd_rcv_bufs_force", Args::Bool, "exceed the system's limit")
             .never(LARGE_QUEUES),
-        check,
+        |b, l, c| b.globals.settings.recorded.command_buffer.take(l, c),
     ),
     B::new(
         Keyword::new(
@@ -380,7 +379,7 @@ pub static GLOBALS: Table<Builder> = Table::new(&[
         .expected()
         .unit("bytes")
         .never(LARGE_QUEUES),
-        check,
+        |b, l, c| b.globals.settings.recorded.monitor_buffer.take(l, c),
     ),
     B::new(
         Keyword::new(
@@ -389,7 +388,7 @@ pub static GLOBALS: Table<Builder> = Table::new(&[
             "exceed the system's limit",
         )
         .never(LARGE_QUEUES),
-        check,
+        |b, l, c| b.globals.settings.recorded.monitor_buffer.take(l, c),
     ),
     B::new(
         Keyword::new(
@@ -400,12 +399,12 @@ pub static GLOBALS: Table<Builder> = Table::new(&[
         .expected()
         .unit("bytes")
         .not_yet(),
-        check,
+        |b, l, c| b.globals.settings.recorded.process_buffer.take(l, c),
     ),
     B::new(
         Keyword::new("process_monitor_rcv_bufs_force", Args::Bool, "exceed the system's limit")
             .not_yet(),
-        check,
+        |b, l, c| b.globals.settings.recorded.process_buffer.take(l, c),
     ),
     B::new(
         Keyword::new(
@@ -414,7 +413,7 @@ pub static GLOBALS: Table<Builder> = Table::new(&[
             "the vendor's tables of routing names",
         )
         .or("/usr/share/iproute2"),
-        |b, l, c| set(directory(l, c), &mut b.globals.iproute_usr_dir),
+        |b, l, c| set(directory(l, c), &mut b.globals.settings.recorded.iproute_usr_dir),
     ),
     B::new(
         Keyword::new(
@@ -423,7 +422,7 @@ pub static GLOBALS: Table<Builder> = Table::new(&[
             "the administrator's tables of routing names",
         )
         .or("/etc/iproute2"),
-        |b, l, c| set(directory(l, c), &mut b.globals.iproute_etc_dir),
+        |b, l, c| set(directory(l, c), &mut b.globals.settings.recorded.iproute_etc_dir),
     ),
     B::new(
         Keyword::new(
@@ -442,7 +441,7 @@ pub static GLOBALS: Table<Builder> = Table::new(&[
         Keyword::new("nftables", Args::Free("[TABLE]"), "use nftables for no_accept and VMACs")
             .or("keepalived")
             .not_yet(),
-        check_nftables,
+        set_nftables,
     ),
     B::new(
         Keyword::new(
@@ -453,14 +452,17 @@ pub static GLOBALS: Table<Builder> = Table::new(&[
         .required()
         .or("-1")
         .not_yet(),
-        check,
+        |b, l, c| {
+            let given = l.int(c).and_then(|n| i32::try_from(n).ok());
+            set(given, &mut b.globals.settings.recorded.nftables_priority);
+        },
     ),
     B::new(
         Keyword::new("nftables_ifindex", Args::Flag, "match interfaces by index").not_yet(),
-        check,
+        |b, _, _| b.globals.settings.recorded.nftables_ifindex = true,
     ),
     B::new(
         Keyword::new("nftables_counters", Args::Flag, "count what the rules match").not_yet(),
-        check,
+        |b, _, _| b.globals.settings.recorded.nftables_counters = true,
     ),
 ]);

@@ -9,39 +9,19 @@ use super::builder::Builder;
 use super::{Globals, InstanceDefaults, RxBufs};
 
 /// The values while they are read.
+#[derive(Default)]
 pub(super) struct GlobalsDraft {
     pub settings: Globals,
     pub defaults: InstanceDefaults,
-    pub iproute_usr_dir: String,
-    pub iproute_etc_dir: String,
     iptables: bool,
     ipsets: bool,
-    nftables: bool,
-    pub vmac_prefix: bool,
-    pub vmac_addr_prefix: bool,
-}
-
-impl Default for GlobalsDraft {
-    fn default() -> Self {
-        GlobalsDraft {
-            settings: Globals::default(),
-            defaults: InstanceDefaults::default(),
-            iproute_usr_dir: "/usr/share/iproute2".into(),
-            iproute_etc_dir: "/etc/iproute2".into(),
-            iptables: false,
-            ipsets: false,
-            nftables: false,
-            vmac_prefix: false,
-            vmac_addr_prefix: false,
-        }
-    }
 }
 
 impl GlobalsDraft {
     /// What can only be said once all of `global_defs` is known.
     pub fn finish(&mut self, ctx: &mut Context<'_>) {
         self.settings.defaults = self.defaults.clone();
-        if self.iptables && self.nftables {
+        if self.iptables && self.settings.recorded.nftables.is_some() {
             ctx.log(None, "Both iptables and nftables have been specified - ignoring iptables");
         }
         if self.ipsets && !self.iptables {
@@ -98,11 +78,15 @@ pub(super) fn warn_of_spacing(line: &Line, interval: Duration, ctx: &mut Context
 
 pub(super) fn set_dynamic_interfaces(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
     b.globals.settings.dynamic_interfaces = true;
-    if let Some(word) = line.first()
-        && word.text != "allow_if_changes"
-    {
-        let message = format!("Unknown dynamic_interfaces option '{}'", word.text);
-        ctx.report(Class::General, word.span, message);
+    match line.first() {
+        None => {}
+        Some(word) if word.text == "allow_if_changes" => {
+            b.globals.settings.allow_if_changes = true;
+        }
+        Some(word) => {
+            let message = format!("Unknown dynamic_interfaces option '{}'", word.text);
+            ctx.report(Class::General, word.span, message);
+        }
     }
 }
 
@@ -151,23 +135,31 @@ pub(super) fn set_min_garp(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) 
     min(&mut g.defaults.garp_delay, fresh.defaults.garp_delay, 0);
 }
 
-/// `[all] SECONDS` in any order, of the global keyword and of the instance's.
+pub(super) fn set_extra_if(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
+    set(extra_if(line, ctx), &mut b.globals.settings.recorded.garp_extra_if);
+}
+
+/// The instance's keyword; nothing needs its value yet.
 pub(super) fn check_extra_if(_: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
+    extra_if(line, ctx);
+}
+
+/// `[all] SECONDS` in any order, of the global keyword and of the instance's.
+fn extra_if(line: &Line, ctx: &mut Context<'_>) -> Option<(u32, bool)> {
     let min = i64::from(line.name().starts_with("vrrp_"));
-    let mut given = false;
+    let (mut all, mut seconds) = (false, None);
     for word in &line.words {
         if word.text == "all" {
+            all = true;
             continue;
         }
-        given = true;
-        if number::int(word, min, 86400, true, ctx, line.name()).is_none() {
-            return;
-        }
+        seconds = Some(number32(number::int(word, min, 86400, true, ctx, line.name()))?);
     }
-    if !given {
+    if seconds.is_none() {
         let message = format!("{} specified without time - ignoring", line.name());
         ctx.report(Class::General, line.span, message);
     }
+    Some((seconds?, all))
 }
 
 pub(super) fn set_startup_delay(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
@@ -243,15 +235,14 @@ pub(super) fn directory(line: &Line, ctx: &mut Context<'_>) -> Option<String> {
 }
 
 /// For keywords of which the first line counts.
-pub(super) fn once(given: &mut bool, line: &Line, ctx: &mut Context<'_>) {
-    if line.word(ctx).is_none() {
-        return;
-    }
-    if *given {
+pub(super) fn once(place: &mut Option<String>, line: &Line, ctx: &mut Context<'_>) {
+    let Some(word) = line.word(ctx) else { return };
+    if place.is_some() {
         let message = format!("{} already specified - ignoring", line.name());
         ctx.report(Class::General, line.span, message);
+        return;
     }
-    *given = true;
+    *place = Some(word.text.clone());
 }
 
 pub(super) fn check_iptables(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
@@ -281,11 +272,12 @@ pub(super) fn check_ipsets(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) 
     }
 }
 
-pub(super) fn check_nftables(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
-    if b.globals.nftables {
+pub(super) fn set_nftables(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
+    let place = &mut b.globals.settings.recorded.nftables;
+    if place.is_some() {
         ctx.report(Class::General, line.span, "nftables already specified - ignoring");
-    } else {
-        b.globals.nftables = names_fit(line, 1, 254, ctx);
+    } else if names_fit(line, 1, 254, ctx) {
+        *place = Some(line.first().map_or("keepalived", |word| word.text.as_str()).to_owned());
     }
 }
 

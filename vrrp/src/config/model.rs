@@ -5,6 +5,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
+use config::ReceiveBuffer;
 use notify::Script;
 
 /// Everything a VRRP configuration says.
@@ -53,6 +54,8 @@ pub struct Globals {
     pub gna_interval: Duration,
     /// `dynamic_interfaces`.
     pub dynamic_interfaces: bool,
+    /// Its option `allow_if_changes`.
+    pub allow_if_changes: bool,
     /// `default_interface`.
     pub default_interface: String,
     /// `fifo_write_vrrp_states_on_reload`.
@@ -69,6 +72,56 @@ pub struct Globals {
     pub router_id: String,
     /// Defaults of instances.
     pub defaults: InstanceDefaults,
+    /// What is only shown.
+    pub recorded: Recorded,
+}
+
+/// `global_defs` of VRRP that nothing acts on yet, or ever, and dumps show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// `vrrp_garp_extra_if`: seconds, and whether for `all` interfaces.
+    pub garp_extra_if: (u32, bool),
+    /// `vmac_prefix`.
+    pub vmac_prefix: Option<String>,
+    /// `vmac_addr_prefix`.
+    pub vmac_addr_prefix: Option<String>,
+    /// `nftables`: the table's name.
+    pub nftables: Option<String>,
+    /// `nftables_priority`.
+    pub nftables_priority: i32,
+    /// `nftables_ifindex`.
+    pub nftables_ifindex: bool,
+    /// `nftables_counters`.
+    pub nftables_counters: bool,
+    /// `vrrp_netlink_cmd_rcv_bufs`.
+    pub command_buffer: ReceiveBuffer,
+    /// `vrrp_netlink_monitor_rcv_bufs`.
+    pub monitor_buffer: ReceiveBuffer,
+    /// `process_monitor_rcv_bufs`.
+    pub process_buffer: ReceiveBuffer,
+    /// `iproute_usr_dir`; it has had its effect.
+    pub iproute_usr_dir: String,
+    /// `iproute_etc_dir`; it has had its effect.
+    pub iproute_etc_dir: String,
+}
+
+impl Default for Recorded {
+    fn default() -> Self {
+        Recorded {
+            garp_extra_if: (0, false),
+            vmac_prefix: None,
+            vmac_addr_prefix: None,
+            nftables: None,
+            nftables_priority: -1,
+            nftables_ifindex: false,
+            nftables_counters: false,
+            command_buffer: ReceiveBuffer::default(),
+            monitor_buffer: ReceiveBuffer::default(),
+            process_buffer: ReceiveBuffer::default(),
+            iproute_usr_dir: "/usr/share/iproute2".into(),
+            iproute_etc_dir: "/etc/iproute2".into(),
+        }
+    }
 }
 
 /// What instances without a keyword of their own get, as `global_defs` sets it. They have been
@@ -144,6 +197,7 @@ impl Default for Globals {
             garp_interval: Duration::ZERO,
             gna_interval: Duration::ZERO,
             dynamic_interfaces: false,
+            allow_if_changes: false,
             default_interface: "eth0".into(),
             fifo_write_states_on_reload: false,
             disable_local_igmp: false,
@@ -151,6 +205,7 @@ impl Default for Globals {
             rx_bufs_multiplier: 3,
             json_version: 1,
             router_id: String::new(),
+            recorded: Recorded::default(),
         }
     }
 }

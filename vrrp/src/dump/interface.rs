@@ -71,7 +71,7 @@ fn interface(t: &mut Text, s: &Snapshot<'_>, name: &str, link: &Link, garp: Opti
     if let Some(group) = garp {
         spacing(t, group);
     }
-    // These are only changed for virtual MAC addresses.
+    // These are only changed for virtual MAC addresses; `rp_filter` has a line only where it is changed.
     t.put("   Reset ARP config counter 0\n");
     t.put("   Original arp_ignore 0\n   Original arp_filter 0\n");
     let (original, holders) = s.promoted.get(&link.index).copied().unwrap_or(("0", 0));
