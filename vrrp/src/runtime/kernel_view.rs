@@ -12,7 +12,29 @@ use crate::config::Family;
 pub struct KernelView {
     links: HashMap<u32, Link>,
     names: HashMap<String, u32>,
-    addresses: HashMap<u32, Vec<Address>>,
+    addresses: HashMap<u32, Vec<Known>>,
+}
+
+/// What is kept of an address, because an interface can have thousands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// The address itself.
+    pub ip: IpAddr,
+    /// Prefix length; of the peer's network when there is a peer.
+    pub prefix: u8,
+    /// Duplicate address detection has not finished, or has failed.
+    tentative: bool,
+    peer: Option<IpAddr>,
+}
+
+impl Known {
+    fn of(a: &Address) -> Self {
+        Known { ip: a.ip, prefix: a.prefix, tentative: a.is_tentative(), peer: a.peer }
+    }
+
+    fn is_same(&self, other: &Known) -> bool {
+        Known { tentative: other.tentative, ..*self } == *other
+    }
 }
 
 /// What an event changed.
@@ -43,7 +65,7 @@ impl KernelView {
             self.insert_link(link);
         }
         for address in addresses {
-            self.addresses.entry(address.index).or_default().push(address);
+            self.addresses.entry(address.index).or_default().push(Known::of(&address));
         }
     }
 
@@ -71,7 +93,8 @@ impl KernelView {
             Event::Address(address) => {
                 let list = self.addresses.entry(address.index).or_default();
                 let (index, ip) = (address.index, address.ip);
-                match list.iter_mut().find(|a| same(a, &address)) {
+                let address = Known::of(&address);
+                match list.iter_mut().find(|a| a.is_same(&address)) {
                     Some(known) if *known == address => return,
                     Some(known) => *known = address,
                     None => list.push(address),
@@ -80,7 +103,8 @@ impl KernelView {
             }
             Event::AddressGone(address) => {
                 if let Some(list) = self.addresses.get_mut(&address.index) {
-                    list.retain(|a| !same(a, &address));
+                    let gone = Known::of(&address);
+                    list.retain(|a| !a.is_same(&gone));
                 }
                 changes.push(Change::AddressRemoved(address.index, address.ip, address.prefix));
             }
@@ -137,7 +161,7 @@ impl KernelView {
     }
 
     /// Addresses of the interface with `index`, in the kernel's order.
-    pub fn addresses(&self, index: u32) -> &[Address] {
+    pub fn addresses(&self, index: u32) -> &[Known] {
         self.addresses.get(&index).map_or(&[], Vec::as_slice)
     }
 
@@ -161,11 +185,11 @@ impl KernelView {
         current: Option<IpAddr>,
         virtual_addresses: &HashSet<IpAddr>,
     ) -> Option<IpAddr> {
-        let usable = |a: &&Address| {
+        let usable = |a: &&Known| {
             !virtual_addresses.contains(&a.ip)
                 && match (family, a.ip) {
                     (Family::V4, IpAddr::V4(_)) => true,
-                    (Family::V6, IpAddr::V6(ip)) => ip.is_unicast_link_local() && !a.is_tentative(),
+                    (Family::V6, IpAddr::V6(ip)) => ip.is_unicast_link_local() && !a.tentative,
                     _ => false,
                 }
         };
@@ -180,8 +204,4 @@ impl KernelView {
 
 fn mac(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect::<Vec<_>>().join(":")
-}
-
-fn same(a: &Address, b: &Address) -> bool {
-    a.ip == b.ip && a.prefix == b.prefix && a.peer == b.peer
 }
