@@ -87,10 +87,9 @@ fn log_start(options: &Options, argv: &[OsString]) {
     for line in command_line(argv) {
         log::info!("{line}");
     }
-    for (given, what) in [
-        (options.snmp, "SNMP (-x, -A)"),
-        (options.keep_ipvs, "--dont-release-ipvs (-I)"),
-    ] {
+    for (given, what) in
+        [(options.snmp, "SNMP (-x, -A)"), (options.keep_ipvs, "--dont-release-ipvs (-I)")]
+    {
         if given {
             log::info!("{what} has no effect yet");
         }
