@@ -5,9 +5,11 @@
 //! mistakes are in use: the body of an unknown block counts one level further out, a block without
 //! `{` swallows what follows.
 
+use std::borrow::Cow;
+
 use crate::place::Place;
 use crate::report::Report;
-use crate::tokens::{self, Next, Segment};
+use crate::tokens::{self, Next, Segment, Token};
 use crate::{
     Args, Body, Class, Contents, Grammar, Keyword, Line, Missing, Span, Word, command,
     did_you_mean, suggest, text,
@@ -41,6 +43,9 @@ impl Level {
 
     /// The level inside the block of `name`: what all grammars declaring it declare together.
     fn inside(&self, name: &str, first: &'static [&'static dyn Grammar]) -> Level {
+        if self.grammars().len() == 1 {
+            return Level::Declared(first);
+        }
         let mut bodies =
             self.grammars().iter().filter_map(|g| g.find(name)).filter_map(|k| match k.body {
                 Body::Block(grammars) => Some(grammars),
@@ -95,6 +100,16 @@ pub(crate) struct Tree {
     pending: Option<Open>,
     depth: usize,
     suggestions: usize,
+    /// Room for the tokens of a line.
+    tokens: Vec<Token>,
+}
+
+/// What is known of a line before it is taken apart.
+pub(crate) struct Known {
+    /// Its odd quote has been reported already.
+    pub quotes_reported: bool,
+    /// It has neither quotes nor braces.
+    pub unstructured: bool,
 }
 
 impl Tree {
@@ -106,27 +121,45 @@ impl Tree {
             pending: None,
             depth: 0,
             suggestions: MOST_SUGGESTIONS,
+            tokens: Vec::new(),
         }
     }
 
-    /// Takes one line. `quotes_reported` is whether its odd quote has been reported already.
+    /// Takes one line.
     pub fn line(
         &mut self,
         line: &[u8],
         place: &Place,
-        quotes_reported: bool,
+        known: Known,
         report: &mut Report,
     ) -> Outcome {
-        let mut at = At { line, place, quotes_reported, report, outcome: Outcome::default() };
-        tokens::segments(line, |segment| {
+        let mut at = At {
+            line,
+            place,
+            plain: None,
+            quotes_reported: known.quotes_reported,
+            report,
+            outcome: Outcome::default(),
+            tokens: std::mem::take(&mut self.tokens),
+        };
+        if known.unstructured {
+            self.text(0, line.len(), &mut at);
+        } else {
+            self.segments(&mut at);
+        }
+        self.tokens = at.tokens;
+        at.outcome
+    }
+
+    fn segments(&mut self, at: &mut At<'_>) {
+        tokens::segments(at.line, |segment| {
             match segment {
-                Segment::Open(offset) => self.open_brace(offset, &mut at),
-                Segment::Close(offset) => self.close_brace(offset, &mut at),
-                Segment::Text(start, end) => self.text(start, end, &mut at),
+                Segment::Open(offset) => self.open_brace(offset, at),
+                Segment::Close(offset) => self.close_brace(offset, at),
+                Segment::Text(start, end) => self.text(start, end, at),
             }
             !at.outcome.stop
         });
-        at.outcome
     }
 
     fn open_brace(&mut self, offset: usize, at: &mut At<'_>) {
@@ -204,7 +237,7 @@ impl Tree {
     fn attach(&mut self, block: Open) {
         let Open { mut line, body } = block;
         line.body = match body {
-            OpenBody::Lines(start, _) => Contents::Lines(self.lines.drain(start..).collect()),
+            OpenBody::Lines(start, _) => Contents::Lines(self.lines.split_off(start)),
             OpenBody::Entries(entries) => Contents::Entries(entries),
             OpenBody::Skipped(_) => return,
         };
@@ -217,6 +250,7 @@ impl Tree {
             return;
         };
         let start = start + blanks;
+        at.plain = text::unchanged(&at.line[start..end]).map(|text| (start, text));
         self.open_without_brace(start, at);
         match self.open.last_mut().map(|open| &mut open.body) {
             Some(OpenBody::Entries(entries)) => {
@@ -243,7 +277,7 @@ impl Tree {
             Next::Unmatched(offset) => return at.unmatched_quote(offset),
             Next::End => return,
         };
-        let name = text::from_bytes(&at.line[token.start..token.end]);
+        let name = at.token_text(&token);
         let span = at.span(token.start, token.end);
         let Some(keyword) = self.level().find(&name) else {
             return self.unknown(&name, span, at);
@@ -331,12 +365,15 @@ fn special(keyword: &Keyword, words: &[Word]) -> Option<Special> {
 struct At<'a> {
     line: &'a [u8],
     place: &'a Place,
+    /// The text being looked at and its offset, if it is just the bytes of the line.
+    plain: Option<(usize, &'a str)>,
     quotes_reported: bool,
     report: &'a mut Report,
     outcome: Outcome,
+    tokens: Vec<Token>,
 }
 
-impl At<'_> {
+impl<'a> At<'a> {
     fn span(&self, start: usize, end: usize) -> Span {
         self.place.span(start, end)
     }
@@ -383,30 +420,35 @@ impl At<'_> {
 
     /// The tokens from `from` to `end`.
     fn words(&mut self, from: usize, end: usize) -> Vec<Word> {
-        let mut count = 0;
-        let mut at = from;
-        while let Next::Token(token) = tokens::token(self.line, at, end) {
-            count += 1;
-            at = token.resume();
-        }
-        let mut words = Vec::with_capacity(count);
+        self.tokens.clear();
         let mut at = from;
         loop {
             match tokens::token(self.line, at, end) {
                 Next::Token(token) => {
-                    words.push(self.word(
-                        &self.line[token.start..token.end],
-                        token.start,
-                        token.end,
-                    ));
                     at = token.resume();
+                    self.tokens.push(token);
                 }
                 Next::Unmatched(offset) => {
                     self.unmatched_quote(offset);
-                    return words;
+                    break;
                 }
-                Next::End => return words,
+                Next::End => break,
             }
+        }
+        let word = |token: &Token| Word {
+            text: self.token_text(token).into_owned(),
+            span: self.span(token.start, token.end),
+        };
+        self.tokens.iter().map(word).collect()
+    }
+
+    fn token_text(&self, token: &Token) -> Cow<'a, str> {
+        let plain = self.plain.and_then(|(offset, text)| {
+            text.get(token.start.checked_sub(offset)?..token.end.checked_sub(offset)?)
+        });
+        match plain {
+            Some(text) => Cow::Borrowed(text),
+            None => text::from_bytes(&self.line[token.start..token.end]),
         }
     }
 
@@ -421,12 +463,11 @@ impl At<'_> {
         }
         let words = pieces
             .iter()
-            .map(|piece| self.word(&piece.text, from + piece.start, from + piece.end))
+            .map(|piece| Word {
+                text: text::from_bytes(&piece.text).into_owned(),
+                span: self.span(from + piece.start, from + piece.end),
+            })
             .collect();
         (words, error.is_some())
-    }
-
-    fn word(&self, bytes: &[u8], start: usize, end: usize) -> Word {
-        Word { text: text::from_bytes(bytes).into_owned(), span: self.span(start, end) }
     }
 }

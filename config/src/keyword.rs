@@ -239,15 +239,24 @@ pub struct Table<T: 'static> {
 #[derive(Default)]
 struct Fast(u64);
 
-impl Hasher for Fast {
-    fn write(&mut self, bytes: &[u8]) {
-        for chunk in bytes.chunks(8) {
-            let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
-            self.0 = (self.0 ^ u64::from_le_bytes(word)).wrapping_mul(0x0000_0100_0000_01b3);
-            self.0 ^= self.0 >> 29;
-        }
+impl Fast {
+    fn mix(&mut self, word: u64) {
+        self.0 = (self.0 ^ word).wrapping_mul(0x0000_0100_0000_01b3);
+        self.0 ^= self.0 >> 29;
     }
+}
+
+impl Hasher for Fast {
+    fn write(&mut self, mut bytes: &[u8]) {
+        while let Some((word, rest)) = bytes.split_first_chunk() {
+            self.mix(u64::from_le_bytes(*word));
+            bytes = rest;
+        }
+        self.mix(bytes.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)));
+    }
+
+    /// The mark behind a string, which tells nothing where the key is a single one.
+    fn write_u8(&mut self, _: u8) {}
 
     fn finish(&self) -> u64 {
         // The map looks at the uppermost bits, which short names would leave alike.
@@ -270,9 +279,18 @@ impl<T: 'static> Table<T> {
             .copied()
     }
 
+    /// Where `keyword` is, if it is of this very table: its address tells.
+    fn own(&self, keyword: &'static Keyword) -> Option<usize> {
+        let address = |keyword| std::ptr::from_ref::<Keyword>(keyword).addr();
+        let first = address(&self.rows.first()?.keyword);
+        let index = address(keyword).checked_sub(first)? / size_of::<Row<T>>();
+        std::ptr::eq(&self.rows.get(index)?.keyword, keyword).then_some(index)
+    }
+
     /// Runs the handler of `line`'s keyword on `target`; false when the keyword is not in this table.
     pub fn apply(&self, target: &mut T, line: &Line, ctx: &mut Context<'_>) -> bool {
-        match self.position(line.keyword.name) {
+        // Of a block that several tables declare, a line may carry another one's row.
+        match self.own(line.keyword).or_else(|| self.position(line.keyword.name)) {
             Some(i) => {
                 (self.rows[i].set)(target, line, ctx);
                 true

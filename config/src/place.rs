@@ -31,12 +31,15 @@ impl Place {
 
     /// The text without its first `count` bytes.
     pub fn skip(self, count: usize) -> Place {
+        let column = self.column + count;
+        if self.before == usize::MAX {
+            return Place { column, ..self };
+        }
         let less = |offset: usize| match offset {
             usize::MAX => offset,
             offset => offset.saturating_sub(count),
         };
-        let (before, behind) = (less(self.before), less(self.behind));
-        Place { column: self.column + count, before, behind, ..self }
+        Place { column, before: less(self.before), behind: less(self.behind), ..self }
     }
 
     /// The text after a change of what stood between `before` and the new offset `behind`; what

@@ -428,7 +428,7 @@ impl Reader {
             let message = "line contains the byte 0; ignored";
             return self.report.report(Class::General, place.whole, message);
         }
-        self.physical_line(line, place, scan.special);
+        self.physical_line(line, place, &scan);
     }
 }
 

@@ -20,13 +20,16 @@ fn unescaped(c: char) -> Option<u8> {
 
 /// The text of `bytes`.
 pub fn from_bytes(bytes: &[u8]) -> Cow<'_, str> {
-    match std::str::from_utf8(bytes) {
-        // U+F780..U+F7FF begin with 0xef 0x9e or 0xef 0x9f.
-        Ok(text) if !bytes.contains(&0xef) || !text.chars().any(|c| unescaped(c).is_some()) => {
-            Cow::Borrowed(text)
-        }
-        _ => Cow::Owned(escape_all(bytes)),
+    match unchanged(bytes) {
+        Some(text) => Cow::Borrowed(text),
+        None => Cow::Owned(escape_all(bytes)),
     }
+}
+
+/// The text of `bytes`, if it is just these bytes; so is then the text of each part.
+pub(crate) fn unchanged(bytes: &[u8]) -> Option<&str> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    (text.is_ascii() || !text.chars().any(|c| unescaped(c).is_some())).then_some(text)
 }
 
 fn escape_all(bytes: &[u8]) -> String {

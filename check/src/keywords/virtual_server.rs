@@ -369,6 +369,7 @@ pub(super) fn virtual_server(draft: &mut Draft, line: &Line, ctx: &mut Context<'
         Identity::Address(ip, _) => Some(Family::of(*ip)),
         _ => None,
     };
+    let count = line.lines().iter().filter(|inner| inner.name() == "real_server").count();
     let mut server = VirtualServer {
         identity,
         span: line.span,
@@ -384,7 +385,7 @@ pub(super) fn virtual_server(draft: &mut Draft, line: &Line, ctx: &mut Context<'
         quorum: 1,
         hysteresis: 0,
         sorry: None,
-        real_servers: Vec::new(),
+        real_servers: Vec::with_capacity(count),
         scripts: Vec::new(),
         references: Vec::new(),
         quorum_up: None,

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::{Collecting, Frame, MOST_FRAMES, Origin, Reader};
 use crate::definitions::{self, Lines, Substituted, Surroundings, Value};
-use crate::dispatch::Special;
+use crate::dispatch::{Known, Special};
 use crate::include;
 use crate::pattern;
 use crate::place::Place;
@@ -19,15 +19,23 @@ use crate::{Class, Fatal, Mode, Span};
 pub(super) struct Scan {
     /// Bytes in front of the newline, or all.
     pub length: usize,
+    /// There are at least so many blanks at the start.
+    indent: usize,
     /// There is a byte 0.
     pub nul: bool,
     /// There is something for the first pass to look at.
     pub special: bool,
+    /// There is a `$`.
+    pub reference: bool,
+    /// There is a quote or a brace.
+    pub structured: bool,
 }
 
 const NEWLINE: u8 = 1;
 const NUL: u8 = 2;
 const SPECIAL: u8 = 4;
+const REFERENCE: u8 = 8;
+const STRUCTURE: u8 = 16;
 
 const fn kinds() -> [u8; 256] {
     let mut kinds = [0; 256];
@@ -35,23 +43,35 @@ const fn kinds() -> [u8; 256] {
     kinds[0] = NUL;
     kinds[b'#' as usize] = SPECIAL;
     kinds[b'!' as usize] = SPECIAL;
-    kinds[b'"' as usize] = SPECIAL;
+    kinds[b'"' as usize] = SPECIAL | STRUCTURE;
     kinds[b'\\' as usize] = SPECIAL;
+    kinds[b'$' as usize] = REFERENCE;
+    kinds[b'{' as usize] = STRUCTURE;
+    kinds[b'}' as usize] = STRUCTURE;
     kinds
 }
 
 static KINDS: [u8; 256] = kinds();
 
 pub(super) fn scan(bytes: &[u8]) -> Scan {
-    let mut seen = 0;
-    for (length, byte) in bytes.iter().enumerate() {
-        let kind = KINDS[usize::from(*byte)];
-        if kind == NEWLINE {
-            return Scan { length, nul: seen & NUL != 0, special: seen & SPECIAL != 0 };
-        }
-        seen |= kind;
+    let mut indent = 0;
+    while bytes[indent..].starts_with(b"    ") {
+        indent += 4;
     }
-    Scan { length: bytes.len(), nul: seen & NUL != 0, special: seen & SPECIAL != 0 }
+    let mut seen = 0;
+    let rest = bytes[indent..].iter().position(|byte| {
+        let kind = KINDS[usize::from(*byte)];
+        seen |= kind;
+        kind == NEWLINE
+    });
+    Scan {
+        length: rest.map_or(bytes.len(), |rest| indent + rest),
+        indent,
+        nul: seen & NUL != 0,
+        special: seen & SPECIAL != 0,
+        reference: seen & REFERENCE != 0,
+        structured: seen & STRUCTURE != 0,
+    }
 }
 
 /// Where a line comes from decides what may still be done to it.
@@ -63,8 +83,10 @@ struct Done {
     continued: bool,
     /// Its `@ID` has been removed.
     condition: bool,
-    /// Its references have been replaced.
+    /// Its references have been replaced, or there is none.
     substitution: bool,
+    /// It is known to have neither quotes nor braces.
+    unstructured: bool,
 }
 
 /// Most replacements of a leading reference by a sequence.
@@ -72,12 +94,14 @@ const MOST_REWRITES: usize = 8;
 
 impl Reader {
     /// Comments, quotes, and the lines of multi-line definitions (spec §4, §6.3).
-    pub(super) fn physical_line(&mut self, line: &[u8], place: Place, special: bool) {
-        let stripped = if special {
+    pub(super) fn physical_line(&mut self, line: &[u8], place: Place, scan: &Scan) {
+        let stripped = if scan.special {
             strip(line, &[])
         } else {
             let text = line.trim_ascii_end();
-            let indent = text.iter().take_while(|b| matches!(b, b' ' | b'\t')).count();
+            let known = scan.indent.min(text.len());
+            let more = text[known..].iter().take_while(|b| matches!(b, b' ' | b'\t')).count();
+            let indent = known + more;
             Stripped::plain(&text[indent..], indent)
         };
         if stripped.unterminated {
@@ -91,8 +115,13 @@ impl Reader {
         if self.collecting.is_some() {
             return self.collect(text, stripped.comment_continues, line.is_empty());
         }
-        let (quotes, continued) = (stripped.unterminated, stripped.comment_continues);
-        let done = Done { quotes, continued, ..Done::default() };
+        let done = Done {
+            quotes: stripped.unterminated,
+            continued: stripped.comment_continues,
+            condition: false,
+            substitution: !scan.reference,
+            unstructured: !scan.structured,
+        };
         self.stage(text, place, done);
     }
 
@@ -261,6 +290,7 @@ impl Reader {
     /// Replaces the references of a line, and looks at the result again (spec §6.4).
     fn substituted(&mut self, text: &[u8], place: Place, mut done: Done) {
         done.substitution = true;
+        done.unstructured = false;
         if let Some(rewritten) = self.leading_sequence(text) {
             let place = Place::generated(place.whole);
             if self.sequence(&rewritten, place) {
@@ -301,7 +331,8 @@ impl Reader {
         {
             return self.include(&text[start..], checks, place.span(start, text.len()));
         }
-        let outcome = self.tree.line(text, place, done.quotes, &mut self.report);
+        let known = Known { quotes_reported: done.quotes, unstructured: done.unstructured };
+        let outcome = self.tree.line(text, place, known, &mut self.report);
         if outcome.stop {
             self.fatal = Some(Fatal::MissingParameter);
         }
