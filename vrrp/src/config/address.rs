@@ -17,7 +17,15 @@ enum Kind {
     Static,
 }
 
+/// Makes `list` of the right size at once where, as nearly always, one block is all that fills it.
+fn make_room(list: &mut Vec<AddressSettings>, line: &Line) {
+    if list.is_empty() {
+        list.reserve_exact(line.entries().len());
+    }
+}
+
 pub(super) fn set_virtual(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
+    make_room(&mut b.draft.addresses, line);
     for words in line.entries() {
         if let Some(entry) = entry(b, words, Kind::Virtual, ctx)
             && is_new(b, &entry, words, Kind::Virtual, ctx)
@@ -28,6 +36,7 @@ pub(super) fn set_virtual(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
 }
 
 pub(super) fn set_excluded(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
+    make_room(&mut b.draft.excluded, line);
     for words in line.entries() {
         if let Some(entry) = entry(b, words, Kind::Excluded, ctx)
             && is_new(b, &entry, words, Kind::Excluded, ctx)
@@ -208,8 +217,8 @@ fn device(
         return None;
     }
     entry.device = true;
-    let what = format!("ip address {}", entry.text);
-    if matches!(b.interface(value, &what, ctx), Lookup::Missing) {
+    let what = |_: &Builder| format!("ip address {}", entry.text);
+    if matches!(b.interface(value, what, ctx), Lookup::Missing) {
         return None;
     }
     entry.settings.interface = value.text.clone();
@@ -369,7 +378,7 @@ fn is_new(
         _ => entry.interface.clone(),
     };
     let is_virtual = kind == Kind::Virtual;
-    let earlier = b.draft.seen.insert((entry.ip, interface), is_virtual);
+    let earlier = b.seen.insert((entry.ip, interface), is_virtual);
     let (Some(earlier), Some(first)) = (earlier, words.first()) else { return true };
     let text = format!(
         "({}): {} duplicates {} VIP {} - ignoring",

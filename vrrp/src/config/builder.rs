@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::net::IpAddr;
 use std::rc::Rc;
 
 use config::{Class, Context, Line, Span, Word, number};
@@ -58,6 +59,8 @@ pub struct Builder {
     names: Names,
     /// Blocks while they are read.
     pub(super) draft: InstanceDraft,
+    /// Every address and interface of it so far; true for those of `addresses`.
+    pub(super) seen: HashMap<(IpAddr, String), bool>,
     pub(super) group: GroupDraft,
     pub(super) script: ScriptDraft,
     pub(super) file: FileDraft,
@@ -100,6 +103,7 @@ impl Builder {
             globals: GlobalsDraft::default(),
             names: Names::default(),
             draft: InstanceDraft::default(),
+            seen: HashMap::new(),
             group: GroupDraft::default(),
             script: ScriptDraft::default(),
             file: FileDraft::default(),
@@ -163,10 +167,16 @@ impl Builder {
         self.refused.push(message);
     }
 
-    /// Looks for the interface `word` names; `what` says whose it is.
-    pub(super) fn interface(&mut self, word: &Word, what: &str, ctx: &mut Context<'_>) -> Lookup {
-        let name = &word.text;
-        let message = format!("WARNING - interface {name} for {what} doesn't exist");
+    /// Looks for the interface `word` names; `what` says, if asked, whose it is.
+    pub(super) fn interface(
+        &mut self,
+        word: &Word,
+        what: impl FnOnce(&Builder) -> String,
+        ctx: &mut Context<'_>,
+    ) -> Lookup {
+        let message = |builder: &Builder| {
+            format!("WARNING - interface {} for {} doesn't exist", word.text, what(builder))
+        };
         self.look_up(word, message, ctx)
     }
 
@@ -177,11 +187,17 @@ impl Builder {
         owner: &str,
         ctx: &mut Context<'_>,
     ) -> Lookup {
-        let message = format!("({owner}) tracked interface {} doesn't exist", word.text);
+        let message =
+            |_: &Builder| format!("({owner}) tracked interface {} doesn't exist", word.text);
         self.look_up(word, message, ctx)
     }
 
-    fn look_up(&mut self, word: &Word, message: String, ctx: &mut Context<'_>) -> Lookup {
+    fn look_up(
+        &mut self,
+        word: &Word,
+        message: impl FnOnce(&Builder) -> String,
+        ctx: &mut Context<'_>,
+    ) -> Lookup {
         let name = &word.text;
         if let Some(facts) = self.host.interface(name) {
             return Lookup::Found(facts);
@@ -197,7 +213,7 @@ impl Builder {
         let names = self.host.interface_names();
         let near = config::suggest(name, names.iter().map(String::as_str));
         let help = near.map(config::did_you_mean);
-        ctx.report_with_help(Class::General, word.span, message, help);
+        ctx.report_with_help(Class::General, word.span, message(self), help);
         self.missing_interface = true;
         Lookup::Missing
     }

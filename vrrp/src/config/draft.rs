@@ -1,6 +1,5 @@
 //! An instance while its block is read: what was written, defaults still open.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 
 use config::Span;
@@ -61,8 +60,6 @@ pub(super) struct InstanceDraft {
     pub no_virtual_ipaddress: bool,
     pub addresses: Vec<AddressSettings>,
     pub excluded: Vec<AddressSettings>,
-    /// Every address and interface so far; true for those of `addresses`.
-    pub seen: HashMap<(IpAddr, String), bool>,
     pub garp_delay: Option<u32>,
     pub garp_repeat: Option<u32>,
     pub garp_refresh: Option<u32>,

@@ -214,7 +214,7 @@ impl<'a> Entry<'a> {
         what: &str,
         ctx: &mut Context<'_>,
     ) -> Part {
-        match b.interface(word, what, ctx) {
+        match b.interface(word, |_| what.to_owned(), ctx) {
             Lookup::Missing => Err(Dropped),
             Lookup::Found(_) | Lookup::Later => Ok(()),
         }

@@ -52,8 +52,8 @@ pub(super) fn set_interface(b: &mut Builder, line: &Line, ctx: &mut Context<'_>)
         ctx.report(Class::General, word.span, message);
         return;
     }
-    let what = format!("vrrp_instance {}", b.draft.name);
-    match b.interface(word, &what, ctx) {
+    let what = |b: &Builder| format!("vrrp_instance {}", b.draft.name);
+    match b.interface(word, what, ctx) {
         Lookup::Found(facts) if facts.loopback => {
             let text = format!("cannot use a loopback interface ({name}) for vrrp - ignoring");
             b.complain(word.span, ctx, &text);

@@ -116,7 +116,7 @@ impl Resolver<'_, '_> {
                 "vrf can only be specified with unicast and without an interface - clearing",
             );
         }
-        let Some(name) = self.d.interface.clone() else {
+        if self.d.interface.is_none() {
             match self.d.source {
                 _ if !unicast => self.refuse("Unknown interface!"),
                 None => self.refuse("Unicast instances must have unicast_src_ip or interface"),
@@ -126,9 +126,10 @@ impl Resolver<'_, '_> {
                 Some(_) => {}
             }
             return;
-        };
+        }
         let Some(facts) = self.d.facts else { return };
         if !facts.multicast && !unicast {
+            let name = self.d.interface.as_deref().unwrap_or_default();
             self.fault(&format!(
                 "interface {name} does not support multicast, specify unicast peers - disabling"
             ));
@@ -350,10 +351,11 @@ impl Resolver<'_, '_> {
 
     /// An address without `dev` is put on the instance's interface.
     fn give_interface(&mut self) {
-        if let Some(own) = self.d.interface.clone() {
-            for address in self.d.addresses.iter_mut().chain(&mut self.d.excluded) {
+        let InstanceDraft { interface, addresses, excluded, .. } = &mut self.d;
+        if let Some(own) = interface {
+            for address in addresses.iter_mut().chain(excluded) {
                 if address.interface.is_empty() {
-                    address.interface.clone_from(&own);
+                    address.interface.clone_from(own);
                 }
             }
             return;

@@ -128,6 +128,7 @@ fn add_instance(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
     let Some(name) = block_name(line, taken, "vrrp instance", "", ctx) else { return };
     b.draft =
         InstanceDraft { name: name.clone(), span: Some(line.span), ..InstanceDraft::default() };
+    b.seen.clear();
     apply_block(&INSTANCE, b, line, ctx);
     b.instance_index.insert(name, b.instances.len());
     b.instances.push(std::mem::take(&mut b.draft));
@@ -147,7 +148,7 @@ fn spacing(line: &Line, ctx: &mut Context<'_>) -> Option<Duration> {
 
 fn add_garp_interface(b: &mut Builder, word: &Word, ctx: &mut Context<'_>) {
     let name = &word.text;
-    if matches!(b.interface(word, "garp_group", ctx), Lookup::Missing) {
+    if matches!(b.interface(word, |_| "garp_group".to_owned(), ctx), Lookup::Missing) {
         return;
     }
     if b.garp_members.insert(name.clone()) {
