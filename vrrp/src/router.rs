@@ -32,7 +32,7 @@ use std::time::Duration;
 use scheduler::Time;
 
 use crate::action::{Action, NotifyEvent, Subject};
-use crate::config::{Globals, Settings};
+use crate::config::{Globals, InstanceSettings, Settings};
 use crate::instance::Instance;
 use crate::state::{Faults, State};
 
@@ -48,6 +48,8 @@ pub struct Router {
     groups: Vec<Group>,
     trackers: Vec<Tracker>,
     heap: BinaryHeap<Reverse<(Time, usize)>>,
+    /// Settings of the last reload that nobody needs.
+    superseded: Vec<InstanceSettings>,
     /// Instances react to what happens; not before the start, nor in the middle of a reload.
     started: bool,
     started_at: Time,
@@ -68,6 +70,7 @@ impl Router {
             groups: settings.groups.into_iter().map(Group::new).collect(),
             trackers: Vec::new(),
             heap: BinaryHeap::new(),
+            superseded: Vec::new(),
             started: false,
             started_at: Time::ZERO,
             delayed_until: None,

@@ -68,6 +68,9 @@ const ANNOUNCED_AT_ONCE: usize = 256;
 /// Log lines, and notifications, that are made before sockets and timers are looked at again.
 const TOLD_AT_ONCE: usize = 256;
 
+/// Settings that a reload left over, freed before sockets and timers are looked at again.
+const FREED_AT_ONCE: usize = 256;
+
 /// What the scheduler's world must offer for VRRP to live in it.
 pub trait HasVrrp: HasNotify + 'static {
     /// The running VRRP, if it was started.
@@ -413,7 +416,8 @@ fn finish<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W) {
         tell::tell(s, w, TOLD_AT_ONCE);
     }
     let Some(vrrp) = w.vrrp() else { return };
-    let settled = settled && vrrp.lines.is_empty() && vrrp.notices.is_empty();
+    let told = vrrp.lines.is_empty() && vrrp.notices.is_empty();
+    let settled = (vrrp.settling || vrrp.router.free_superseded(FREED_AT_ONCE)) && settled && told;
     if !settled && !vrrp.settling {
         vrrp.settling = true;
         // Urgent, but behind sockets and timers that are ready: events run in the next pass.

@@ -84,21 +84,26 @@ impl Router {
 
     /// Takes over `new`. Returns for each instance its old position; `None`: it is new. Sources and
     /// the status of new trackers must then be told before [`Router::resume`].
-    pub fn adopt(&mut self, new: Settings) -> Vec<Option<usize>> {
+    pub fn adopt(&mut self, mut new: Settings) -> Vec<Option<usize>> {
         let map = matches(&self.settings(), &new.instances);
         let mut before: Vec<Option<Instance>> =
             std::mem::take(&mut self.instances).into_iter().map(Some).collect();
         self.instances = Vec::with_capacity(new.instances.len());
-        for (settings, from) in new.instances.into_iter().zip(&map) {
-            let kept = from.and_then(|i| before[i].take());
-            self.instances.push(match kept {
+        for (settings, from) in new.instances.iter_mut().zip(&map) {
+            let take =
+                |s| std::mem::replace(s, InstanceSettings::new("", "", 0, Version::V3, Family::V4));
+            match from.and_then(|i| before[i].take()) {
                 Some(mut inst) => {
                     inst.before_reload = Some((inst.effective, inst.master_down_interval()));
-                    inst.with_settings(settings)
+                    if *inst.settings != *settings {
+                        inst.set_settings(take(settings));
+                    }
+                    self.instances.push(inst);
                 }
-                None => Instance::new(Rc::new(settings)),
-            });
+                None => self.instances.push(Instance::new(Rc::new(take(settings)))),
+            }
         }
+        self.superseded = new.instances;
         // What is learnt until `resume` must not move anybody: half of it is not known yet.
         self.started = false;
         self.globals = new.globals;
@@ -106,6 +111,16 @@ impl Router {
         self.adopt_trackers();
         self.heap = BinaryHeap::with_capacity(self.instances.len());
         map
+    }
+
+    /// Frees settings that a reload read and nobody needs, at most `limit` of them: freeing thousands
+    /// takes as long as all the rest of a reload. True when none is left.
+    pub fn free_superseded(&mut self, limit: usize) -> bool {
+        self.superseded.truncate(self.superseded.len().saturating_sub(limit));
+        if self.superseded.is_empty() {
+            self.superseded = Vec::new();
+        }
+        self.superseded.is_empty()
     }
 
     fn adopt_groups(&mut self, new: Vec<GroupSettings>) {
@@ -258,11 +273,8 @@ pub(crate) struct Changed {
 }
 
 impl Instance {
-    /// The same virtual router under new settings; equal settings change nothing.
-    fn with_settings(mut self, new: InstanceSettings) -> Self {
-        if *self.settings == new {
-            return self;
-        }
+    /// The same virtual router under new settings, which are others.
+    fn set_settings(&mut self, new: InstanceSettings) {
         let old = Rc::clone(&self.settings);
         self.settings = Rc::new(new);
         let new = &self.settings;
@@ -293,6 +305,5 @@ impl Instance {
         if self.settings.source.is_some() {
             self.source = self.settings.source;
         }
-        self
     }
 }

@@ -418,6 +418,8 @@ fn user(instance: usize, weight: i32, reverse: bool, own: bool) -> User {
 struct TrackerSet {
     trackers: Vec<Tracker>,
     index: HashMap<(TrackerKind, String), usize>,
+    /// The tracker named last.
+    last: usize,
 }
 
 impl TrackerSet {
@@ -427,9 +429,14 @@ impl TrackerSet {
         }
     }
 
-    fn add(&mut self, kind: TrackerKind, name: &str, user: User) {
+    /// Position of the tracker. Neighbours mostly name the same one.
+    fn tracker(&mut self, kind: TrackerKind, name: &str) -> usize {
+        let last = self.trackers.get(self.last);
+        if last.is_some_and(|t| t.kind == kind && t.name == name) {
+            return self.last;
+        }
         let key = (kind, name.to_owned());
-        let at = *self.index.entry(key).or_insert_with(|| {
+        self.last = *self.index.entry(key).or_insert_with(|| {
             let status = match kind {
                 TrackerKind::Script => Status::Unknown,
                 TrackerKind::File => Status::Value(0),
@@ -440,6 +447,11 @@ impl TrackerSet {
             self.trackers.push(Tracker { kind, name: name.to_owned(), status, users: Vec::new() });
             self.trackers.len() - 1
         });
+        self.last
+    }
+
+    fn add(&mut self, kind: TrackerKind, name: &str, user: User) {
+        let at = self.tracker(kind, name);
         let tracker = &mut self.trackers[at];
         // Several addresses on one interface are one interest in it.
         let known = tracker.users.iter().rev().take_while(|u| u.instance == user.instance);

@@ -180,7 +180,7 @@ impl KernelView {
     /// use stays while it is there.
     pub fn source(
         &self,
-        interface: &str,
+        index: u32,
         family: Family,
         current: Option<IpAddr>,
         virtual_addresses: &HashSet<IpAddr>,
@@ -193,10 +193,9 @@ impl KernelView {
                     _ => false,
                 }
         };
-        let list = self.addresses(self.index(interface)?);
+        let list = self.addresses(index);
         list.iter()
-            .filter(usable)
-            .find(|a| Some(a.ip) == current)
+            .find(|a| Some(a.ip) == current && usable(a))
             .or_else(|| list.iter().find(usable))
             .map(|a| a.ip)
     }

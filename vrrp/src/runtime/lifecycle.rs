@@ -19,6 +19,7 @@ use super::{
 };
 use crate::action::Action;
 use crate::config::{AddressSettings, InstanceSettings, RxBufs, Settings};
+use crate::instance::Instance;
 use crate::io::{ReceiveBatch, SendBatch, SocketKey, SocketPair};
 use crate::router::{Router, Status, TrackerKind};
 use crate::state::{Faults, State};
@@ -131,13 +132,17 @@ impl Vrrp {
         self.interface_trackers.clear();
         self.tracking_sources.clear();
         self.failing.clear();
-        for (i, inst) in self.router.instances().iter().enumerate() {
-            if let Some(name) = &inst.settings.interface {
-                match self.by_interface.get_mut(name) {
-                    Some(list) => list.push(i),
-                    None => drop(self.by_interface.insert(name.clone(), vec![i])),
-                }
+        // Neighbours are mostly on the same interface.
+        let same = |a: &Instance, b: &Instance| a.settings.interface == b.settings.interface;
+        let mut at = 0;
+        for run in self.router.instances().chunk_by(same) {
+            let end = at + run.len();
+            if let Some(name) = &run[0].settings.interface {
+                self.by_interface.entry(name.clone()).or_default().extend(at..end);
             }
+            at = end;
+        }
+        for (i, inst) in self.router.instances().iter().enumerate() {
             if inst.settings.track_source {
                 self.tracking_sources.push(i);
             }
@@ -174,10 +179,16 @@ impl Vrrp {
                 d.learn(up);
             }
         }
+        for port in &mut self.ports {
+            port.interface = 0;
+        }
+        for (name, instances) in &self.by_interface {
+            let index = self.view.index(name).unwrap_or(0);
+            for &i in instances {
+                self.ports[i].interface = index;
+            }
+        }
         for i in 0..self.ports.len() {
-            let settings = Rc::clone(&self.router.instances()[i].settings);
-            self.ports[i].interface =
-                settings.interface.as_ref().and_then(|n| self.view.index(n)).unwrap_or(0);
             self.choose_source(now, i);
         }
         self.judge_all_statics(now);
@@ -283,6 +294,10 @@ pub(super) fn open_sockets<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W) {
     let mut position: HashMap<SocketKey, usize> = HashMap::new();
     for (i, inst) in vrrp.router.instances().iter().enumerate() {
         if let Some(key) = vrrp.ports[i].key(inst) {
+            if let Some((_, instances)) = wanted.last_mut().filter(|(last, _)| *last == key) {
+                instances.push(i);
+                continue;
+            }
             let at = *position.entry(key).or_insert_with(|| {
                 wanted.push((key, Vec::new()));
                 wanted.len() - 1

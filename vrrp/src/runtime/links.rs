@@ -281,10 +281,8 @@ impl Vrrp {
             return false;
         }
         let before = inst.source;
-        let source = s
-            .interface
-            .as_ref()
-            .and_then(|name| self.view.source(name, s.family, before, &self.virtual_addresses));
+        let source =
+            self.view.source(self.ports[i].interface, s.family, before, &self.virtual_addresses);
         if source != before {
             self.router.instance_mut(i).source = source;
             self.ports[i].rebuild(&self.router.instances()[i], self.router.globals());
