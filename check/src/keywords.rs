@@ -129,6 +129,15 @@ fn any_case(line: &Line, choices: &[&str], ctx: &mut Context<'_>) -> Option<usiz
 }
 
 /// A row whose arguments are only checked.
+/// Rows that stand in virtual servers, real servers and checkers alike; each adds its own default.
+const RETRY: Keyword =
+    Keyword::new("retry", Args::int(1, u32::MAX as i64), "Further attempts before failing")
+        .required();
+const DELAY_BEFORE_RETRY: Keyword =
+    Keyword::new("delay_before_retry", TIMER, "Time before a further attempt").required().unit("s");
+const WARMUP: Keyword =
+    Keyword::new("warmup", TIMER, "Longest random delay of the first check").required().unit("s");
+
 const fn checked<T>(keyword: Keyword) -> Row<T> {
     Row::new(keyword, check)
 }

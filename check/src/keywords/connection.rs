@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use config::{Args, Class, Context, Keyword, Line, Row, Table, address};
 
-use super::{INTERFACE_NAME_MAX, POSITIVE_TIMER, TIMEOUT, TIMER, checked};
+use super::{DELAY_BEFORE_RETRY, INTERFACE_NAME_MAX, POSITIVE_TIMER, TIMEOUT, WARMUP, checked};
 
 /// The addresses of a check.
 #[derive(Clone, Debug, Default)]
@@ -96,17 +96,8 @@ pub(super) static SCHEDULING: Table<Connection> = Table::new(&[
         Keyword::new("retry", Args::lenient(0, u32::MAX as i64), "Further attempts before failing")
             .required(),
     ),
-    checked(
-        Keyword::new("delay_before_retry", TIMER, "Time before a further attempt")
-            .required()
-            .unit("s"),
-    ),
-    checked(
-        Keyword::new("warmup", TIMER, "Longest random delay of the first check")
-            .required()
-            .unit("s")
-            .or("delay_loop"),
-    ),
+    checked(DELAY_BEFORE_RETRY),
+    checked(WARMUP.or("delay_loop")),
     checked(
         Keyword::new("delay_loop", POSITIVE_TIMER, "Time between two checks")
             .required()

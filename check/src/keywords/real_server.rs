@@ -11,7 +11,8 @@ use super::forwarding::{self, Method};
 use super::http::HTTP;
 use super::virtual_server::VirtualServer;
 use super::{
-    Family, POSITIVE_TIMER, TIMEOUT, TIMER, address_and_port, checked, first_command, single_word,
+    DELAY_BEFORE_RETRY, Family, POSITIVE_TIMER, RETRY, TIMEOUT, WARMUP, address_and_port, checked,
+    first_command, single_word,
 };
 use crate::script::Script;
 
@@ -78,20 +79,9 @@ pub(super) static REAL_SERVER: Table<RealServer> = Table::new(&[
         |server, line, ctx| first_command(&mut server.notify_down, line, ctx),
     ),
     checked(Keyword::new("alpha", Args::Bool, "Start as failed").or("the virtual server's")),
-    checked(
-        Keyword::new("retry", Args::int(1, u32::MAX as i64), "Further attempts before failing")
-            .required(),
-    ),
-    checked(
-        Keyword::new("delay_before_retry", TIMER, "Time before a further attempt")
-            .required()
-            .unit("s"),
-    ),
-    checked(
-        Keyword::new("warmup", TIMER, "Longest random delay of the first check")
-            .required()
-            .unit("s"),
-    ),
+    checked(RETRY),
+    checked(DELAY_BEFORE_RETRY),
+    checked(WARMUP),
     checked(
         Keyword::new("connect_timeout", TIMEOUT, "Time limit of each step").required().unit("s"),
     ),

@@ -8,8 +8,8 @@ use super::checker::Reference;
 use super::forwarding::{self, Method};
 use super::real_server::{REAL_SERVER, RealServer, real_server};
 use super::{
-    Family, POSITIVE_TIMER, TIMEOUT, TIMER, address_and_port, any_case, checked, first_command,
-    single_word,
+    DELAY_BEFORE_RETRY, Family, POSITIVE_TIMER, RETRY, TIMEOUT, WARMUP, address_and_port, any_case,
+    checked, first_command, single_word,
 };
 use crate::script::Script;
 use crate::{Draft, validation};
@@ -118,23 +118,9 @@ pub(super) static VIRTUAL_SERVER: Table<VirtualServer> = Table::new(&[
             .unit("s")
             .or("60"),
     ),
-    checked(
-        Keyword::new("retry", Args::int(1, u32::MAX as i64), "Further attempts before failing")
-            .required()
-            .or("the checker's"),
-    ),
-    checked(
-        Keyword::new("delay_before_retry", TIMER, "Time before a further attempt")
-            .required()
-            .unit("s")
-            .or("the checker's"),
-    ),
-    checked(
-        Keyword::new("warmup", TIMER, "Longest random delay of the first check")
-            .required()
-            .unit("s")
-            .or("delay_loop"),
-    ),
+    checked(RETRY.or("the checker's")),
+    checked(DELAY_BEFORE_RETRY.or("the checker's")),
+    checked(WARMUP.or("delay_loop")),
     checked(
         Keyword::new("connect_timeout", TIMEOUT, "Time limit of each step of a check")
             .required()
