@@ -35,7 +35,6 @@ mod tell;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::IpAddr;
-use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -180,16 +179,6 @@ impl Vrrp {
     /// Packets that reached no instance.
     pub fn dropped(&self) -> Dropped {
         self.dropped
-    }
-
-    /// Whether this machine holds the address now.
-    pub fn holds(&self, address: &AddressSettings) -> bool {
-        self.holdings.holds(address)
-    }
-
-    /// `static_ipaddress`.
-    pub fn static_addresses(&self) -> &[AddressSettings] {
-        &self.statics
     }
 
     fn complain(&mut self, now: Time) -> bool {
@@ -475,6 +464,12 @@ fn watch_socket<W: HasVrrp>(s: &mut Scheduler<W>, fd: i32, endpoint: usize) {
     }
 }
 
+fn watch_kernel<W: HasVrrp>(s: &mut Scheduler<W>, fd: i32) {
+    if let Err(error) = s.add_read(Class::Urgent, fd, None, 0, on_kernel::<W>) {
+        log::error!("Cannot wait for kernel events: {error}");
+    }
+}
+
 fn on_kernel<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W, ready: Ready) {
     let Some(vrrp) = w.vrrp() else { return };
     let fd = vrrp.monitor.fd();
@@ -482,17 +477,9 @@ fn on_kernel<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W, ready: Ready) {
     if drained {
         s.drained(fd);
     }
-    if let Err(error) = s.add_read(Class::Urgent, fd, None, 0, on_kernel::<W>) {
-        log::error!("Cannot wait for kernel events: {error}");
-    }
+    watch_kernel(s, fd);
     if reopened {
         lifecycle::open_sockets(s, w);
     }
     finish(s, w);
-}
-
-impl AsFd for Endpoint {
-    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
-        self.send_fd()
-    }
 }

@@ -169,11 +169,6 @@ impl Holdings {
         self.held.get(&self.names.key(address)?)
     }
 
-    /// Whether `ip` is held on any interface.
-    pub fn holds(&self, address: &AddressSettings) -> bool {
-        self.get(address).is_some()
-    }
-
     /// Whether it is held, but the kernel does not have it and cannot be made to.
     pub fn is_refused(&self, address: &AddressSettings) -> bool {
         self.get(address).is_some_and(|held| held.refused)

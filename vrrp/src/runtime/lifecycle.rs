@@ -5,7 +5,7 @@ use std::io;
 use std::rc::Rc;
 
 use netlink::{Batch, Channel, Monitor};
-use scheduler::{Class, Scheduler, Time};
+use scheduler::{Scheduler, Time};
 
 use super::announcer::Announcer;
 use super::dispatch::Endpoint;
@@ -15,7 +15,7 @@ use super::links::Debounce;
 use super::port::Port;
 use super::sysctl::Sysctls;
 use super::{
-    Dropped, HasVrrp, Vrrp, checks, files, finish, log_addresses, on_kernel, tell, watch_socket,
+    Dropped, HasVrrp, Vrrp, checks, files, finish, log_addresses, tell, watch_kernel, watch_socket,
 };
 use crate::action::Action;
 use crate::config::{AddressSettings, InstanceSettings, RxBufs, Settings};
@@ -281,9 +281,7 @@ fn begin_watching<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W) {
     files::wait(s, w);
     let Some(vrrp) = w.vrrp() else { return };
     let fd = vrrp.monitor.fd();
-    if let Err(error) = s.add_read(Class::Urgent, fd, None, 0, on_kernel::<W>) {
-        log::error!("Cannot wait for kernel events: {error}");
-    }
+    watch_kernel(s, fd);
 }
 
 /// Opens the sockets that instances need and have not, closes those nobody needs.
