@@ -4,8 +4,8 @@
 mod set;
 
 use std::fs::{File, OpenOptions, Permissions};
-use std::io::{self, Seek, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -65,6 +65,8 @@ impl PidFile {
             if locked.is_current() {
                 let mode = Permissions::from_mode(0o644);
                 locked.file.set_permissions(mode).map_err(Refused::Io)?;
+                // What a daemon that is gone has left is nobody's pid.
+                locked.file.set_len(0).map_err(Refused::Io)?;
                 return Ok(locked);
             }
             // Its holder removed it while we opened it: the name means another file now.
@@ -72,11 +74,12 @@ impl PidFile {
         Err(Refused::Held)
     }
 
-    /// Replaces the content by `pid` and a newline.
+    /// Replaces the content by `pid` and a newline. The launcher and the daemon both write, through
+    /// one open file, so neither may move its offset, nor empty it under the eyes of a reader.
     pub fn write(&mut self, pid: Pid) -> io::Result<()> {
-        self.file.set_len(0)?;
-        self.file.rewind()?;
-        self.file.write_all(format!("{pid}\n").as_bytes())
+        let content = format!("{pid}\n");
+        self.file.write_all_at(content.as_bytes(), 0)?;
+        self.file.set_len(content.len() as u64)
     }
 
     /// Removes the file, unless the name belongs to somebody else's file by now.
@@ -116,6 +119,8 @@ pub fn default_path(role: &str, use_directory: bool, instance: Option<&str>) -> 
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
 
     fn path(name: &str) -> PathBuf {
@@ -136,6 +141,26 @@ mod tests {
         first.remove();
         assert!(!path.exists());
         PidFile::lock(&path).unwrap().remove();
+    }
+
+    #[test]
+    fn a_reader_never_finds_it_empty_while_it_is_written_again() {
+        let path = path("again");
+        let mut file = PidFile::lock(&path).unwrap();
+        file.write(Pid::from_raw(12345)).unwrap();
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for _ in 0..20_000 {
+                    file.write(Pid::from_raw(12345)).unwrap();
+                }
+                done.store(true, Ordering::Relaxed);
+            });
+            while !done.load(Ordering::Relaxed) {
+                assert_eq!(std::fs::read_to_string(&path).unwrap(), "12345\n");
+            }
+        });
+        file.remove();
     }
 
     #[test]
