@@ -3,9 +3,15 @@
 //! So far: the keywords of the LVS side of the configuration, and every check on them that needs no
 //! kernel. Nothing acts on the values yet.
 
+#[allow(dead_code)]
+mod checker;
 mod draft;
 mod keywords;
+#[allow(dead_code)]
+mod runtime;
 mod script;
+#[allow(dead_code)]
+mod settings;
 mod validation;
 
 #[cfg(test)]
