@@ -11,7 +11,7 @@ use nix::unistd::Pid;
 use crate::process::{descendants, ended, in_namespace, kill_tree, kill_tree_of};
 use crate::{Host, interrupt, wait_for};
 
-/// A running daemon: in the foreground, VRRP only, detailed log, its files in a folder of its own.
+/// A running daemon: in the foreground, detailed log, its files in a folder of its own.
 pub struct Daemon {
     child: Child,
     folder: PathBuf,
@@ -224,10 +224,10 @@ fn pid_files(folder: &Path) -> Vec<PathBuf> {
     names.map(|name| folder.join(format!("{name}.pid"))).to_vec()
 }
 
-/// VRRP only, detailed log, everything in the host's folder.
+/// Detailed log, everything in the host's folder.
 fn command(host: &Host, program: &Path, file: &Path, pid_files: &[PathBuf]) -> Command {
     let mut command = in_namespace(host.namespace(), program);
-    command.args(["-D", "-G", "-P", "-f"]).arg(file);
+    command.args(["-D", "-G", "-f"]).arg(file);
     for (option, path) in ["-p", "-r", "-c", "-b"].iter().zip(pid_files) {
         command.arg(option).arg(path);
     }

@@ -1,4 +1,4 @@
-//! The bed the whole-daemon tests and the `failover` example stand on.
+//! The bed the whole-daemon tests and the examples stand on.
 //!
 //! A [`Lan`] is a bridge in a network namespace of its own, with a capture running on it; a [`Host`] is a
 //! namespace plugged into it; a [`Daemon`] is a keepalived started in a host, ours or the C one, with its
@@ -19,6 +19,8 @@ mod lan;
 mod leftovers;
 mod need;
 mod process;
+mod show;
+pub mod web;
 
 pub use capture::{Advert, Capture, Packet};
 pub use daemon::{Daemon, Detached};
@@ -28,6 +30,7 @@ pub use interrupt::stop_on_interrupt;
 pub use lan::{Host, Lan, Network};
 pub use need::{C_KEEPALIVED, missing};
 pub use process::{Monitor, run};
+pub use show::show;
 
 use std::time::{Duration, Instant};
 
