@@ -1,7 +1,7 @@
 //! Health checkers and virtual servers.
 //!
-//! So far: the keywords of the LVS side of the configuration, and every check on them that needs no
-//! kernel. Nothing acts on the values yet.
+//! [`Draft`] makes [`settings`] of the keywords of the LVS side of the configuration, with every check
+//! on them that needs no kernel.
 
 #[allow(dead_code)]
 mod checker;
@@ -10,12 +10,15 @@ mod keywords;
 #[allow(dead_code)]
 mod runtime;
 mod script;
-#[allow(dead_code)]
-mod settings;
+pub mod settings;
+mod settle;
 mod validation;
 
 #[cfg(test)]
 mod tests;
 
 pub use draft::Draft;
-pub use keywords::{FlushOnStop, GLOBAL, Globals, LvsTimeouts, ROOT, SyncDaemon};
+pub use keywords::{
+    FlushOnStop, GLOBAL, Globals, LvsTimeouts, REGEX_OPTIONS, ROOT, SyncDaemon, dns_type_name,
+};
+pub use settings::Settings;

@@ -545,15 +545,16 @@ fn scripts_that_are_there_need_a_word_about_security() {
 }
 
 #[test]
-fn a_block_without_effect_is_one_line() {
-    let text = in_real_server("TCP_CHECK {\nretry 2\n}");
+fn what_has_no_effect_is_one_line_each() {
+    let text =
+        in_real_server("TCP_CHECK {\nretry 2\n}\nBFD_CHECK {\nname a\nalpha\n}\nsnmp_name b");
     let mut loaded =
         read(Options::new(Source::FromMemory { name: "k".into(), bytes: text.into() }, LEVEL));
     let mut ctx = Context { diagnostics: &mut loaded.diagnostics, mode: Mode::Start };
     config::note_effects(&loaded.lines, &loaded.sources, &mut ctx);
     let said: Vec<_> = loaded.diagnostics.iter().map(|d| &d.message).collect();
-    assert_eq!(said.len(), 1, "{said:?}");
-    assert!(said[0].contains("virtual_server"), "{said:?}");
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert!(said[0].contains("BFD_CHECK") && said[1].contains("snmp_name"), "{said:?}");
 }
 
 /// Twice as many real servers with everything wrong must not be four times the work; that they are
