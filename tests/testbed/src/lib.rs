@@ -13,6 +13,7 @@
 mod capture;
 mod daemon;
 mod dump;
+pub mod guest;
 mod inject;
 mod interrupt;
 mod lan;
