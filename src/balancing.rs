@@ -23,6 +23,10 @@ pub fn apply(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
             Box::new(ipvs::Absent)
         }
     };
-    daemon.check = Some(Check::new(kernel));
+    let mut check = Check::new(kernel);
+    if daemon.options.address_monitoring {
+        check.log_addresses();
+    }
+    daemon.check = Some(check);
     check::start(scheduler, daemon, settings);
 }

@@ -133,6 +133,11 @@ impl Daemon {
                 log::info!(target: "vrrp", "{line}");
             }
         }
+        if let Some(check) = &self.check {
+            for line in check::dump::state(check).lines() {
+                log::info!(target: "check", "{line}");
+            }
+        }
     }
 
     /// SIGUSR1; `now` is the scheduler's clock, as for the other dumps.
@@ -149,6 +154,15 @@ impl Daemon {
             let mut text = self.globals(true);
             text.push_str(&vrrp::dump::state(vrrp, &self.clock));
             write(&names::state(names::Part::Vrrp, template, &instance), &text);
+        }
+        if let Some(check) = &self.check {
+            log::info!(
+                target: "check",
+                "Printing checker data for process({process}) on signal"
+            );
+            let mut text = self.globals(false);
+            text.push_str(&check::dump::state(check));
+            write(&names::state(names::Part::Check, template, &instance), &text);
         }
     }
 

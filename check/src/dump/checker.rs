@@ -6,10 +6,11 @@ use scheduler::Exit;
 
 use super::{Seconds, Text, yes};
 use crate::checker::Checker;
+use crate::keywords::dns_type_name;
 use crate::runtime::Check;
 use crate::settings::{
     Arguments, CheckerSettings, Connection, Endpoint, FileSettings, HttpProtocol, HttpSettings,
-    Kind, MiscSettings, RealServer, RegexSettings, StatusCodes, UdpSettings, Url, dns_type_name,
+    Kind, MiscSettings, RealServer, RegexSettings, StatusCodes, UdpSettings, Url,
 };
 
 /// All checkers, then what they follow.

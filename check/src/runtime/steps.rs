@@ -7,7 +7,7 @@ use std::time::Duration;
 use ipvs::{Family, Protocol};
 use scheduler::{Class, Ready, Scheduler};
 
-use super::{Check, HasCheck, checkers, finish};
+use super::{Check, HasCheck, Shown, addresses, checkers, finish};
 use crate::keywords::FlushOnStop;
 use crate::service::Service;
 use crate::service::lifecycle::{Ending, keys};
@@ -90,8 +90,11 @@ pub fn reload<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, settings: Settings) 
 
 fn plan<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, settings: Settings) {
     let Some(check) = w.check() else { return };
-    let Settings { globals, virtual_servers, .. } = settings;
-    check.follow_timeouts(&globals);
+    let Settings { globals, virtual_servers, tls, groups, files } = settings;
+    check.shown = Shown { tls, groups, files };
+    let suspendable = virtual_servers.iter().any(|server| server.ha_suspend);
+    addresses::watch(s, w, suspendable);
+    let Some(check) = w.check() else { return };
     let mut old: HashMap<Recognised, VecDeque<u32>> = HashMap::new();
     for slot in &check.order {
         if let Some(service) = check.service(*slot) {

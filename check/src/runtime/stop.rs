@@ -18,7 +18,6 @@ pub fn stop<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, keep: bool) {
     let Some(check) = w.check() else { return };
     if !keep {
         check.end_services();
-        check.release();
     }
     if let Some(timer) = check.asking_again.take() {
         s.cancel(timer);
