@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use config::{Context, Span};
+use config::Context;
 use ipvs::Forwarding;
 
 use crate::draft::Named;
@@ -92,8 +92,8 @@ impl<'a> Settling<'a> {
             delay_loop: server.timing.delay_loop.unwrap_or(DELAY_LOOP),
             smtp_alert: alerts.unwrap_or(true),
         };
-        let quorum_up = self.script(server.quorum_up, server.span, ctx);
-        let quorum_down = self.script(server.quorum_down, server.span, ctx);
+        let quorum_up = self.script(server.quorum_up, ctx);
+        let quorum_down = self.script(server.quorum_down, ctx);
         let sorry = server.sorry.map(|sorry| SorryServer {
             address: sorry.address,
             port: sorry.port,
@@ -158,11 +158,10 @@ impl<'a> Settling<'a> {
 
     fn script(
         &mut self,
-        command: Option<config::Command>,
-        span: Span,
+        script: Option<Box<Script>>,
         ctx: &mut Context<'_>,
     ) -> Option<Rc<notify::Script>> {
-        self.scripts.find(Script::notify(command?, span), ctx)
+        self.scripts.find(*script?, ctx)
     }
 
     fn real_server(
@@ -187,8 +186,8 @@ impl<'a> Settling<'a> {
             upper_threshold: real.upper_threshold,
             lower_threshold: real.lower_threshold,
             inhibit: real.inhibit.unwrap_or(outer.inhibit),
-            notify_up: self.script(real.notify_up, real.span, ctx),
-            notify_down: self.script(real.notify_down, real.span, ctx),
+            notify_up: self.script(real.notify_up, ctx),
+            notify_down: self.script(real.notify_down, ctx),
             smtp_alert: real.smtp_alert.unwrap_or(outer.smtp_alert),
             shown: self.shared.defaults(RealServerDefaults {
                 alpha: timing.alpha.unwrap_or(false),
@@ -217,7 +216,7 @@ impl<'a> Settling<'a> {
         let kind = match work {
             Work::Known(kind) => self.known(kind, host, outer),
             Work::Script { script, timeout, dynamic } => Kind::Misc(Box::new(MiscSettings {
-                script: self.scripts.find(script, ctx)?,
+                script: self.scripts.find(*script, ctx)?,
                 timeout: match timeout {
                     0 => outer.delay_loop,
                     seconds => Duration::from_secs(u64::from(seconds)),
@@ -323,10 +322,39 @@ impl Shared {
 
     /// `[10.1.1.2]:tcp:80`.
     fn name(&mut self, address: IpAddr, word: &str, port: u16) -> Rc<str> {
-        self.room.clear();
-        // A String takes all that is written to it.
-        let _ = write!(self.room, "[{address}]:{word}:{port}");
-        self.room.as_str().into()
+        let room = &mut self.room;
+        room.clear();
+        room.push('[');
+        match address {
+            IpAddr::V4(ip) => {
+                for (index, octet) in ip.octets().into_iter().enumerate() {
+                    if index > 0 {
+                        room.push('.');
+                    }
+                    decimal(room, u16::from(octet));
+                }
+            }
+            // A String takes all that is written to it.
+            IpAddr::V6(ip) => drop(write!(room, "{ip}")),
+        }
+        room.push_str("]:");
+        room.push_str(word);
+        room.push(':');
+        decimal(room, port);
+        room.as_str().into()
+    }
+}
+
+/// Writes a number. Each real server has a name, and five numbers by the formatter would be most of the
+/// work for it.
+fn decimal(room: &mut String, number: u16) {
+    let mut divisor = 10_000;
+    while divisor > 1 && divisor > number {
+        divisor /= 10;
+    }
+    while divisor > 0 {
+        room.extend(char::from_digit(u32::from(number / divisor % 10), 10));
+        divisor /= 10;
     }
 }
 
@@ -346,5 +374,19 @@ impl<T: ?Sized + Eq + Hash> Pool<T> {
         }
         self.0.insert(Rc::clone(&thing));
         thing
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_names_are_those_of_the_formatter() {
+        for number in 0..=u16::MAX {
+            let mut room = String::new();
+            decimal(&mut room, number);
+            assert_eq!(room, number.to_string());
+        }
     }
 }

@@ -429,6 +429,16 @@ fn web_checkers() {
                 "Some((\"a b\", false, 0, None, None))",
             ),
             (
+                r#"regex '"a\\d \( b'"#,
+                |u| u.regex.as_ref().map_or(String::new(), |r| r.pattern.clone()),
+                r#""a\d ( b"#,
+            ),
+            (
+                "regex a\nregex b c\nregex b\\",
+                |u| show(u.regex.as_ref().map(|r| &r.pattern)),
+                "Some(\"a\")",
+            ),
+            (
                 "regex a\nregex_no_match\nregex_min_offset 1\nregex_max_offset 2\nregex_stack 3 4",
                 |u| {
                     show(
