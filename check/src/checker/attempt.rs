@@ -1,5 +1,6 @@
 //! One attempt of a checker.
 
+pub(crate) mod socket;
 pub(crate) mod stream;
 
 use std::borrow::Cow;
