@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use notify::HasNotify;
 use scheduler::Scheduler;
 
-use crate::checker::{CheckerId, attempt};
+use crate::checker::{CheckerId, Checkers, attempt};
 
 /// A world that does load balancing.
 pub trait HasCheck: HasNotify + Sized + 'static {
@@ -20,7 +20,10 @@ pub trait HasCheck: HasNotify + Sized + 'static {
 
 /// Load balancing.
 #[derive(Default)]
-pub struct Check {}
+pub struct Check {
+    /// The checkers of all real servers.
+    pub(crate) checkers: Checkers,
+}
 
 /// A definitive result of a checker (spec checkers-behaviour §2).
 pub(crate) struct Judged {

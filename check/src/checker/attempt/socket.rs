@@ -128,7 +128,7 @@ mod tests {
         assert_eq!(socket.local_addr().unwrap().as_socket().unwrap().ip(), bind.ip());
         assert!(socket.nonblocking().unwrap());
         let flags = fcntl(&socket, FcntlArg::F_GETFD).unwrap();
-        assert_eq!(flags, nix::libc::FD_CLOEXEC);
+        assert_eq!(flags, libc::FD_CLOEXEC);
         let v6 = Connection { target: "[::1]:9".parse().unwrap(), bind: None, ..connection };
         assert_eq!(open(&v6, Type::STREAM, None).unwrap().domain().unwrap(), Domain::IPV6);
     }
