@@ -15,6 +15,8 @@ mod settle;
 mod validation;
 
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;
 
 pub use draft::Draft;

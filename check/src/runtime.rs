@@ -93,6 +93,13 @@ pub(crate) struct Judged {
     pub(crate) mail: Option<Cow<'static, str>>,
 }
 
+#[cfg(test)]
+impl Default for Check {
+    fn default() -> Self {
+        Check::new(Box::new(ipvs::Absent))
+    }
+}
+
 impl Check {
     /// Load balancing without virtual servers, on the kernel's table.
     pub fn new(kernel: Box<dyn Kernel>) -> Check {
@@ -206,7 +213,7 @@ pub(crate) fn judged<W: HasCheck>(
         came
     });
     finish(s, w);
-    !matches!(came, None | Some(Came::ToNothing))
+    came != Some(Came::ToNothing)
 }
 
 /// Takes what a checker adds to the weight of its real server, replacing what it added before.

@@ -41,6 +41,7 @@ use std::time::Duration;
 use netlink::{Channel, Monitor};
 use notify::HasNotify;
 use scheduler::{Class, Ready, Scheduler, ThreadId, Time};
+use trackfile::Watch;
 
 use crate::action::{Action, NotifyEvent, Subject};
 use crate::config::{
@@ -53,7 +54,6 @@ use crate::state::Faults;
 use announcer::{Announcement, Announcer};
 pub use checks::{Check, Counter, Progress};
 use dispatch::Endpoint;
-use files::Watch;
 use holdings::Holdings;
 pub use kernel_view::KernelView;
 pub use lifecycle::{Options, reload, start, stop};
