@@ -27,7 +27,8 @@ use ipvs::{Batch, Kernel};
 use notify::HasNotify;
 use scheduler::{Class, Ready, Scheduler, ThreadId};
 
-use crate::checker::{CheckerId, Checkers, attempt};
+use crate::checker::attempt::{self, ping};
+use crate::checker::{CheckerId, Checkers};
 use crate::keywords::Globals;
 use crate::service::table::{self, Keys, Work};
 use crate::service::transition::{Came, Result};
@@ -74,6 +75,8 @@ pub struct Check {
     asking_again: Option<ThreadId>,
     addresses: addresses::Addresses,
     random: config::Random,
+    /// Undone at the end.
+    pings: Option<ping::Allowed>,
     stopping: bool,
 }
 
@@ -121,6 +124,7 @@ impl Check {
             asking_again: None,
             addresses: addresses::Addresses::default(),
             random: config::Random::new(),
+            pings: None,
             stopping: false,
         }
     }

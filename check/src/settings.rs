@@ -417,6 +417,24 @@ impl Kind {
         !matches!(self, Kind::Misc(_) | Kind::File(_) | Kind::Bfd(_))
     }
 
+    /// `retry` while nothing says otherwise (spec checkers-behaviour §3.2).
+    pub fn default_retry(&self) -> u32 {
+        match self {
+            Kind::Dns(_) => 3,
+            Kind::Misc(_) => 0,
+            _ => 1,
+        }
+    }
+
+    /// `delay_before_retry` while nothing says otherwise.
+    pub fn default_delay_before_retry(&self, delay_loop: Duration) -> Duration {
+        match self {
+            Kind::Dns(_) => delay_loop,
+            Kind::Http(_) => Duration::from_secs(3),
+            _ => Duration::from_secs(1),
+        }
+    }
+
     /// The keyword of the checker.
     pub fn keyword(&self) -> &'static str {
         match self {

@@ -281,15 +281,10 @@ impl<'a> Settling<'a> {
 /// When a checker runs (spec checkers-behaviour §3.2).
 fn schedule(kind: &Kind, timing: &Timing, log_all_failures: bool) -> Schedule {
     let delay_loop = timing.delay_loop.unwrap_or(DELAY_LOOP);
-    let (retry, delay_before_retry) = match kind {
-        Kind::Dns(_) => (3, delay_loop),
-        Kind::Misc(_) => (0, Duration::from_secs(1)),
-        Kind::Http(_) => (1, Duration::from_secs(3)),
-        _ => (1, Duration::from_secs(1)),
-    };
+    let delay_before_retry = kind.default_delay_before_retry(delay_loop);
     Schedule {
         delay_loop,
-        retry: timing.retry.unwrap_or(retry),
+        retry: timing.retry.unwrap_or(kind.default_retry()),
         delay_before_retry: timing.delay_before_retry.unwrap_or(delay_before_retry),
         warmup: timing.warmup.unwrap_or(delay_loop),
         alpha: timing.alpha.unwrap_or(false) && !matches!(kind, Kind::File(_)),

@@ -94,6 +94,7 @@ impl Check {
         let doubtful = real.failed > 0 || !real.was_alive;
         let owner = (slot, u32::try_from(index).unwrap_or(u32::MAX));
         real.failed = 0;
+        real.contributions.clear();
         for settings in real.settings.checkers.clone() {
             let mut new = Checker::new(
                 &settings,
@@ -103,7 +104,7 @@ impl Check {
                 owner,
             );
             new.enabled = enabled;
-            new.due = true;
+            new.read_file();
             let same = |id: &CheckerId| {
                 self.checkers.get(*id).is_some_and(|old| settings.pairs_with(&old.settings))
             };
@@ -116,15 +117,18 @@ impl Check {
                     id
                 }
                 None => {
-                    new.verdict.up |= !doubtful;
+                    new.verdict.up |= !doubtful && new.settings.schedule.alpha;
                     self.checkers.insert(new)
                 }
             };
-            let up = self.checkers.get(id).is_some_and(|checker| checker.verdict.up);
-            real.failed += u32::from(!up);
+            if let Some(verdict) = self.checkers.get(id).map(|checker| &checker.verdict) {
+                real.failed += u32::from(!verdict.up);
+                if verdict.contribution != 0 {
+                    real.contributions.push((id, verdict.contribution));
+                }
+            }
             real.checkers.push(id);
         }
-        real.contributions.retain(|(id, _)| !old.contains(id));
         old
     }
 }

@@ -8,10 +8,12 @@ use ipvs::{Family, Protocol};
 use scheduler::{Class, Ready, Scheduler};
 
 use super::{Check, HasCheck, Shown, addresses, checkers, finish};
+use crate::checker::attempt::ping;
+use crate::checker::files;
 use crate::keywords::FlushOnStop;
 use crate::service::Service;
 use crate::service::lifecycle::{Ending, keys};
-use crate::settings::{Identity, Settings, VirtualServer};
+use crate::settings::{Identity, Kind, Settings, VirtualServer};
 
 /// Time after which a slice ends, whatever is left. A step is the smallest part.
 const SLICE: Duration = Duration::from_micros(500);
@@ -157,6 +159,11 @@ fn step<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W) -> bool {
             check.order = std::mem::take(&mut check.steps.order);
             let steps: Vec<_> = check.order.iter().map(|slot| Step::Activate(*slot, 0)).collect();
             check.steps.waiting.extend(steps);
+            let simulated = s.is_simulated();
+            if check.pings.is_none() && !simulated && check.has_pings() {
+                check.pings = ping::allow();
+            }
+            files::follow(s, w);
         }
         Step::Activate(slot, from) => {
             if let Some(next) = checkers::activate(s, w, slot, from, CHECKERS)
@@ -251,6 +258,10 @@ impl Check {
         if through != Some(false) {
             self.dirty.remove(&slot);
         }
+    }
+
+    fn has_pings(&self) -> bool {
+        self.checkers.iter().any(|(_, checker)| matches!(checker.settings.kind, Kind::Ping))
     }
 
     /// What the kernel is to know a virtual server by.
