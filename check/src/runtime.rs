@@ -14,6 +14,7 @@
 
 mod addresses;
 mod checkers;
+mod kernel;
 mod steps;
 mod stop;
 mod tell;
@@ -35,6 +36,7 @@ use crate::service::transition::{Came, Result};
 use crate::service::{Service, Told};
 use crate::settings::{Group, Kind, TlsSettings, TrackFile};
 
+pub use kernel::{Followed, follow_instance};
 pub use steps::{reload, start};
 pub use stop::stop;
 
@@ -75,6 +77,7 @@ pub struct Check {
     asking_again: Option<ThreadId>,
     addresses: addresses::Addresses,
     random: config::Random,
+    set: kernel::Set,
     /// Undone at the end.
     pings: Option<ping::Allowed>,
     stopping: bool,
@@ -124,6 +127,7 @@ impl Check {
             asking_again: None,
             addresses: addresses::Addresses::default(),
             random: config::Random::new(),
+            set: kernel::Set::default(),
             pings: None,
             stopping: false,
         }

@@ -5,5 +5,3 @@ mod service;
 pub use service::{
     Checksum, Destination, Family, Forwarding, Protocol, Service, ServiceKey, Tunnel,
 };
-mod shim;
-pub use shim::*;

@@ -93,6 +93,7 @@ pub fn reload<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, settings: Settings) 
 fn plan<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, settings: Settings) {
     let Some(check) = w.check() else { return };
     let Settings { globals, virtual_servers, tls, groups, files } = settings;
+    check.follow_globals(&globals);
     check.shown = Shown { tls, groups, files };
     let suspendable = virtual_servers.iter().any(|server| server.ha_suspend);
     addresses::watch(s, w, suspendable);
