@@ -59,7 +59,7 @@ pub struct Daemon {
     pub clock: Clock,
     /// What the process will exit with.
     pub status: i32,
-    /// Notify scripts and FIFOs.
+    /// Notify scripts, FIFOs and mails.
     pub notifier: Notifier,
     /// The startup or shutdown script, while it runs.
     pub script: Option<scripts::Running>,
@@ -205,8 +205,10 @@ pub fn apply(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
     // What runs goes on with an empty configuration; what does not may begin.
     let running = Parts { vrrp: runs.vrrp || daemon.vrrp.is_some(), ..runs };
     daemon.pid_files.follow(running, getpid());
+    let settings = daemon.configuration.notify.clone();
+    let router_id = dump::global::router_id(&daemon.configuration);
+    notify::configure_mail(scheduler, daemon, &settings, &router_id);
     if running.vrrp {
-        let settings = daemon.configuration.notify.clone();
         notify::configure_fifos(scheduler, daemon, &settings);
         apply_vrrp(scheduler, daemon);
     }
