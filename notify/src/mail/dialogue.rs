@@ -219,8 +219,6 @@ impl Dialogue {
     /// Ends without a farewell. A mail that the server has got stays sent.
     fn break_off(&mut self, failure: Failure) -> Step {
         self.outcome.get_or_insert(Outcome::Failed(failure));
-        self.output.clear();
-        self.sent = 0;
         Step::Close
     }
 
@@ -246,7 +244,7 @@ impl Dialogue {
                 self.after_rcpt(recipient);
             }
             (Stage::Data, 354) => {
-                self.output = std::mem::take(&mut self.plan.message);
+                self.output.append(&mut self.plan.message);
                 self.stage = Stage::Body;
             }
             (Stage::Body, 250) => {

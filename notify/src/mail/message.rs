@@ -35,13 +35,12 @@ impl Message<'_> {
         headers.insert_raw(value("Subject", self.subject.to_owned()));
         headers.insert_raw(value("X-Mailer", "Keepalived".to_owned()));
         headers.insert_raw(recipients(self.to));
-        let plain = |line: &str| {
-            line.len() <= MAX_LINE && line.bytes().all(|b| is_printable(b) || b == b'\t')
-        };
-        let body = if self.body.lines().all(plain) {
-            self.body.to_owned().into_bytes()
+        let body = without_controls(self.body);
+        let plain = |line: &str| line.len() <= MAX_LINE && line.is_ascii();
+        let body = if body.lines().all(plain) {
+            body.into_bytes()
         } else {
-            let body = Body::new(self.body.to_owned());
+            let body = Body::new(body);
             let encoding = body.encoding().to_string();
             headers.insert_raw(value("MIME-Version", "1.0".to_owned()));
             headers.insert_raw(value("Content-Type", "text/plain; charset=utf-8".to_owned()));
@@ -73,6 +72,12 @@ fn recipients(addresses: &[String]) -> HeaderValue {
         return HeaderValue::dangerous_new_pre_encoded(name, joined, shown.join(",\r\n "));
     }
     HeaderValue::new(HeaderName::new_from_ascii_str("To"), joined)
+}
+
+/// No control characters but the line ends; a bare CR is none.
+fn without_controls(text: &str) -> String {
+    let text = text.replace("\r\n", "\n");
+    text.replace(|c: char| c.is_control() && c != '\n', " ")
 }
 
 const fn is_printable(byte: u8) -> bool {
@@ -115,3 +120,6 @@ fn split(address: &str) -> Option<(&str, &str)> {
     let (name, rest) = address.split_at_checked(start)?;
     Some((name.trim_end(), rest))
 }
+
+#[cfg(test)]
+mod tests;

@@ -185,7 +185,11 @@ impl Lookup {
     pub fn query(&mut self) -> Option<(SocketAddr, Vec<u8>)> {
         // From the system's randomness, as everything `RandomState` makes.
         self.id = RandomState::new().hash_one(self.name) as u16;
-        let name = Name::new(self.names.get(self.name)?).ok()?;
+        let name = self.names.get(self.name)?;
+        if name.split('.').any(str::is_empty) {
+            return None;
+        }
+        let name = Name::new(name).ok()?;
         let kind = if self.v6 { TYPE::AAAA } else { TYPE::A };
         let mut packet = Packet::new_query(self.id);
         packet.set_flags(PacketFlag::RECURSION_DESIRED);

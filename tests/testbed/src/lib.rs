@@ -17,6 +17,7 @@ mod inject;
 mod interrupt;
 mod lan;
 mod leftovers;
+mod mail;
 mod need;
 mod process;
 
@@ -26,8 +27,9 @@ pub use dump::Counters;
 pub use inject::{Injector, checksum_v6, v2_advert, v3_advert, v3_advert_v6};
 pub use interrupt::stop_on_interrupt;
 pub use lan::{Host, Lan, Network};
+pub use mail::{Answer, Mail, MailServer};
 pub use need::{C_KEEPALIVED, missing};
-pub use process::{Monitor, run};
+pub use process::{Monitor, Service, run};
 
 use std::time::{Duration, Instant};
 
