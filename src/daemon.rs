@@ -62,7 +62,7 @@ pub struct Daemon {
     pub clock: Clock,
     /// What the process will exit with.
     pub status: i32,
-    /// Notify scripts and FIFOs.
+    /// Notify scripts, FIFOs and mails.
     pub notifier: Notifier,
     /// The startup or shutdown script, while it runs.
     pub script: Option<scripts::Running>,
@@ -232,8 +232,10 @@ pub fn apply(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
         ..runs
     };
     daemon.pid_files.follow(running, getpid());
+    let settings = daemon.configuration.notify.clone();
+    let router_id = dump::global::router_id(&daemon.configuration);
+    notify::configure_mail(scheduler, daemon, &settings, &router_id);
     if running.vrrp || running.check {
-        let settings = daemon.configuration.notify.clone();
         notify::configure_fifos(scheduler, daemon, &settings);
     }
     if running.vrrp {

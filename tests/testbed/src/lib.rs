@@ -19,6 +19,7 @@ mod inject;
 mod interrupt;
 mod lan;
 mod leftovers;
+mod mail;
 mod need;
 mod process;
 mod show;
@@ -31,8 +32,9 @@ pub use dump::Counters;
 pub use inject::{Injector, checksum_v6, v2_advert, v3_advert, v3_advert_v6};
 pub use interrupt::stop_on_interrupt;
 pub use lan::{Host, Lan, Network};
+pub use mail::{Answer, Mail, MailServer};
 pub use need::{C_KEEPALIVED, missing};
-pub use process::{Monitor, run};
+pub use process::{Monitor, Service, run};
 pub use show::show;
 
 use std::time::{Duration, Instant};
