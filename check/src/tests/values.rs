@@ -158,7 +158,7 @@ fn heads_and_names() {
         "virtual_server fwmark 7 {\nip_family inet6\nlb_kind TUN\nreal_server 10.0.0.1 {\n}\n}";
     assert_eq!(show(first(tunnelled).family), "Some(Inet6)");
     let unknown = "virtual_server fwmark 7 {\nlb_kind TUN\nreal_server fd00::1 {\n}\n}";
-    assert_eq!(show(first(unknown).family), "Some(Inet)");
+    assert_eq!(show(first(unknown).family), "Some(Inet6)");
 }
 
 #[test]
