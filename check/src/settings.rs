@@ -14,7 +14,7 @@ use notify::Script;
 
 use crate::keywords::Globals;
 pub use ipvs::{Family, Forwarding, Protocol};
-pub use words::{Arguments, Endpoint, Method, ScriptLine, StatusCodes};
+pub use words::{Arguments, Endpoint, Method, ScriptLine, StatusRange};
 
 /// Everything the load-balancing side of a configuration says.
 #[derive(Clone, Debug, Default)]
@@ -325,7 +325,7 @@ pub struct Url {
     /// Name to send as SNI, if any: `sni_name`, else `virtualhost` of the url, the checker or the
     /// virtual server (not of the real server).
     pub sni: Option<Rc<str>>,
-    /// Accepted status codes; inclusive ranges.
+    /// Accepted status codes; inclusive ranges, in order, none touching the next.
     pub status: Vec<(u16, u16)>,
     /// `digest`: MD5 of the body.
     pub digest: Option<[u8; 16]>,

@@ -1,6 +1,6 @@
 //! From what blocks say to settings: defaults filled in, names formed, and what is equal shared.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fmt::Write;
 use std::hash::Hash;
 use std::net::IpAddr;
@@ -30,8 +30,6 @@ pub(crate) struct Settling<'a> {
     globals: &'a Globals,
     notify: &'a notify::Settings,
     groups: &'a Named<Group>,
-    /// How many virtual servers use a group so far.
-    uses: HashMap<String, u32>,
     scripts: Scripts<'a>,
     shared: Shared,
     /// Names of the files that are followed.
@@ -61,7 +59,6 @@ impl<'a> Settling<'a> {
             globals,
             notify,
             groups,
-            uses: HashMap::new(),
             scripts: Scripts::new(notify),
             shared: Shared::default(),
             files: HashSet::new(),
@@ -74,7 +71,13 @@ impl<'a> Settling<'a> {
         server: VirtualServerBlock,
         ctx: &mut Context<'_>,
     ) -> Option<VirtualServer> {
-        let identity = self.identity(&server.identity)?;
+        let identity = match &server.identity {
+            keywords::Identity::Address(ip, port) => Identity::Address(*ip, *port),
+            keywords::Identity::Mark(mark) => Identity::Mark(*mark),
+            keywords::Identity::Group(name) => {
+                Identity::Group(Rc::clone(self.groups.get(name)?), server.number)
+            }
+        };
         let word = server.protocol.map_or("none", |protocol| protocol.word());
         let name = match &identity {
             Identity::Address(ip, port) => self.shared.name(*ip, word, *port),
@@ -140,20 +143,6 @@ impl<'a> Settling<'a> {
     pub(crate) fn finish(self, ctx: &mut Context<'_>) -> HashSet<String> {
         self.scripts.finish(ctx);
         self.files
-    }
-
-    fn identity(&mut self, identity: &keywords::Identity) -> Option<Identity> {
-        Some(match identity {
-            keywords::Identity::Address(ip, port) => Identity::Address(*ip, *port),
-            keywords::Identity::Mark(mark) => Identity::Mark(*mark),
-            keywords::Identity::Group(name) => {
-                let group = self.groups.get(name)?;
-                let uses = self.uses.entry(name.clone()).or_default();
-                let number = *uses;
-                *uses += 1;
-                Identity::Group(Rc::clone(group), number)
-            }
-        })
     }
 
     fn script(

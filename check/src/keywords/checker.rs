@@ -265,7 +265,7 @@ impl Block {
             (Work::Known(kind), true) if kind.connects() && !connection.finish(line, ctx) => {}
             (_, true) => checkers.push(Checker { connection, work }),
             (Work::Known(kind), false) => {
-                // Without an end of its own the first host takes its place.
+                // Without a connection of its own the first host takes its place.
                 let own = connection.given.then(|| connection.clone());
                 let hosts = hosts.into_iter().map(|mut host| {
                     host.timing = host.timing.or(&connection.timing);
@@ -364,7 +364,8 @@ fn dns_name(block: &mut Block, line: &Line, ctx: &mut Context<'_>) {
 fn file_weight(block: &mut Block, line: &Line, ctx: &mut Context<'_>) {
     block.weight = number(line, ctx).or(block.weight);
     match line.words.get(1).map(|word| (word, word.text.as_str())) {
-        None => {}
+        // A weight of its own is without the file's `reverse`.
+        None => block.reverse = block.weight.map(|_| false),
         Some((_, "reverse")) => block.reverse = Some(true),
         Some((_, "noreverse")) => block.reverse = Some(false),
         Some((word, other)) => {

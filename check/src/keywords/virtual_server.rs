@@ -62,6 +62,8 @@ pub(crate) struct SorryServer {
 /// A virtual server as its block says.
 pub(crate) struct VirtualServer {
     pub(crate) identity: Identity,
+    /// Which of the users of its group it is.
+    pub(crate) number: u32,
     pub(crate) span: Span,
     pub(crate) family: Option<Family>,
     pub(crate) scheduler: Option<&'static str>,
@@ -97,6 +99,7 @@ impl VirtualServer {
         };
         VirtualServer {
             identity,
+            number: 0,
             span,
             family,
             scheduler: None,
