@@ -10,7 +10,7 @@ use crate::keywords::dns_type_name;
 use crate::runtime::Check;
 use crate::settings::{
     Arguments, CheckerSettings, Connection, Endpoint, FileSettings, HttpProtocol, HttpSettings,
-    Kind, MiscSettings, RealServer, RegexSettings, StatusCodes, UdpSettings, Url,
+    Kind, MiscSettings, RealServer, RegexSettings, StatusRange, UdpSettings, Url,
 };
 
 /// All checkers, then what they follow.
@@ -141,7 +141,10 @@ fn url(t: &mut Text, url: &Url) {
         });
         t.line(format_args!("     digest = {hex}"));
     }
-    t.line(format_args!("     HTTP Status Code(s) {}", StatusCodes(&url.status)));
+    t.line("     HTTP Status Code(s)");
+    for range in &url.status {
+        t.line(format_args!("       {}", StatusRange(*range)));
+    }
     t.given("     Virtual host = ", url.host.as_ref());
     let set = if url.tls_compliant { "set" } else { "unset" };
     t.line(format_args!("     tls_compliant {set}"));
