@@ -214,6 +214,10 @@ impl HasVrrp for Daemon {
     fn vrrp(&mut self) -> Option<&mut Vrrp> {
         self.vrrp.as_mut()
     }
+
+    fn states_told(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
+        balancing::follow_vrrp(scheduler, daemon);
+    }
 }
 
 impl HasCheck for Daemon {

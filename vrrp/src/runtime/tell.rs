@@ -52,6 +52,7 @@ pub(super) fn tell<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W, limit: usize) {
             notify::alert(s, w, mail);
         }
     }
+    W::states_told(s, w);
 }
 
 /// Writes the current state of everything to the FIFOs (`fifo_write_vrrp_states_on_reload`).
