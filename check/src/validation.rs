@@ -2,18 +2,20 @@
 //!
 //! Each takes time linear in the count of real servers and entries.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
+use std::rc::Rc;
 
 use config::{Class, Context};
+use ipvs::{Family, Forwarding, Protocol};
 
-use crate::keywords::{
-    Family, Group, Identity, Method, Protocol, RealServer, SorryServer, VirtualServer,
-};
+use crate::draft::Named;
+use crate::keywords::{Identity, ONE_PACKET, PERSISTENCE, RealServer, SorryServer, VirtualServer};
+use crate::settings::Group;
 
 /// The check at the end of the block, which needs the family the block has come to.
 pub(crate) fn block_end(server: &mut VirtualServer, ctx: &mut Context<'_>) {
     if let Some(sorry) = server.sorry
-        && sorry.method.or(server.method) != Some(Method::Tunnel)
+        && !matches!(sorry.method.or(server.method), Some(Forwarding::Tunnel(..)))
         && server.family.is_some_and(|family| family != Family::of(sorry.address))
     {
         let message = format!(
@@ -28,12 +30,13 @@ pub(crate) fn block_end(server: &mut VirtualServer, ctx: &mut Context<'_>) {
 /// The checks once everything is read; false when the virtual server is dropped.
 pub(crate) fn finish(
     server: &mut VirtualServer,
-    groups: &HashMap<String, Group>,
+    groups: &Named<Group>,
+    masquerades: bool,
     ctx: &mut Context<'_>,
 ) -> bool {
     let group = match &server.identity {
         Identity::Group(name) => {
-            let group = groups.get(name);
+            let group = groups.get(name).map(Rc::as_ref);
             let problem = match group {
                 None => "no such virtual_server_group",
                 Some(group) if group.conflicts(server.family) => {
@@ -54,10 +57,12 @@ pub(crate) fn finish(
         general(server, "no real servers; ignored", ctx);
         return false;
     }
+    family(server, group, ctx);
     service(server, group, ctx);
     if server.scheduler.is_none() {
         general(server, "no scheduler; wlc is used", ctx);
     }
+    masquerading(server, masquerades, ctx);
     duplicates(server, ctx);
     forwarding(server, ctx);
     sorry_inhibit(server, ctx);
@@ -73,6 +78,35 @@ fn general(server: &VirtualServer, problem: &str, ctx: &mut Context<'_>) {
     ctx.report(Class::General, server.span, format!("{}: {problem}", server.identity));
 }
 
+/// Where neither an address nor a keyword tells the family.
+fn family(server: &mut VirtualServer, group: Option<&Group>, ctx: &mut Context<'_>) {
+    if server.family.is_some() {
+        return;
+    }
+    let mut families = group.into_iter().flat_map(Group::families);
+    match families.next() {
+        Some(first) => server.family = families.all(|family| family == first).then_some(first),
+        None => {
+            let message = format!("{}: no address family; IPv4 is used", server.identity);
+            ctx.log(Some(server.span), message);
+            server.family = Some(Family::Inet);
+        }
+    }
+}
+
+fn masquerading(server: &mut VirtualServer, masquerades: bool, ctx: &mut Context<'_>) {
+    if server.nat_mask.is_none() {
+        return;
+    }
+    let problem = match server.method {
+        Some(Forwarding::Direct | Forwarding::Tunnel(..)) => "is for NAT only",
+        _ if !masquerades => "has no effect without lvs_nat_masquerade",
+        _ => return,
+    };
+    ctx.log(Some(server.span), format!("{}: nat_mask {problem}", server.identity));
+    server.nat_mask = None;
+}
+
 /// Protocol, one-packet scheduling, persistence, `ha_suspend`.
 fn service(server: &mut VirtualServer, group: Option<&Group>, ctx: &mut Context<'_>) {
     let (marks, addresses) = match (&server.identity, group) {
@@ -82,25 +116,30 @@ fn service(server: &mut VirtualServer, group: Option<&Group>, ctx: &mut Context<
     };
     if server.ha_suspend && marks {
         general(server, "ha_suspend cannot be used with firewall marks; cleared", ctx);
+        server.ha_suspend = false;
     }
     if addresses && server.protocol.is_none() {
         general(server, "no protocol; UDP is used", ctx);
         server.protocol = Some(Protocol::Udp);
     }
-    if addresses && server.one_packet && server.protocol != Some(Protocol::Udp) {
+    let one_packet = server.flags & ONE_PACKET != 0;
+    if addresses && one_packet && server.protocol != Some(Protocol::Udp) {
         general(server, "one-packet scheduling needs UDP; cleared", ctx);
+        server.flags &= !ONE_PACKET;
     }
     let any_port = match (&server.identity, group) {
         (Identity::Address(_, port), _) => *port == 0,
         (_, Some(group)) => group.ports().any(|port| port == 0),
         _ => false,
     };
-    if any_port && !server.persistent {
+    if any_port && server.persistence.is_none() {
         general(server, "without a port it must be persistent; persistence is set", ctx);
+        server.persistence = Some(PERSISTENCE);
     }
     if !addresses && server.protocol.is_some() {
         let message = format!("{}: a firewall mark has no protocol; ignored", server.identity);
         ctx.report(Class::Warning, server.span, message);
+        server.protocol = None;
     }
 }
 
@@ -125,16 +164,18 @@ fn forwarding(server: &mut VirtualServer, ctx: &mut Context<'_>) {
         || server.sorry.is_some_and(|sorry| sorry.method.is_none());
     if server.method.is_none() && undecided {
         general(server, "no forwarding method; NAT is used", ctx);
-        server.method = Some(Method::Nat);
+        server.method = Some(Forwarding::Nat);
     }
 }
 
-fn sorry_inhibit(server: &VirtualServer, ctx: &mut Context<'_>) {
+fn sorry_inhibit(server: &mut VirtualServer, ctx: &mut Context<'_>) {
     let Some(sorry) = server.sorry else { return };
     let same = |real: &&RealServer| real.address == sorry.address && real.port == sorry.port;
     let Some(real) = server.real_servers.iter().find(same) else { return };
-    if real.inhibit.unwrap_or(server.inhibit) != sorry.inhibit {
+    let inhibit = real.inhibit.unwrap_or(server.inhibit);
+    if inhibit != sorry.inhibit {
         general(server, "the sorry server is a real server; its inhibit setting counts", ctx);
+        server.sorry = Some(SorryServer { inhibit, ..sorry });
     }
 }
 
@@ -155,35 +196,60 @@ fn quorum(server: &mut VirtualServer, ctx: &mut Context<'_>) {
             server.hysteresis, server.quorum
         );
         general(server, &problem, ctx);
+        // Without any weight the quorum is 0, and must never be reached.
+        server.hysteresis = server.quorum.wrapping_sub(1);
     }
 }
 
 /// Only NAT can change the port.
-fn keeps_port(server: &VirtualServer, method: Option<Method>) -> bool {
-    method.or(server.method).is_some_and(|method| method != Method::Nat)
+fn keeps_port(method: Option<Forwarding>) -> bool {
+    method.is_some_and(|method| method != Forwarding::Nat)
 }
 
-fn ports(server: &VirtualServer, ctx: &mut Context<'_>) {
+/// The port of a server behind a virtual server with `service`, or none where it is a firewall mark,
+/// and what is to be said about the change.
+fn port(service: Option<u16>, method: Option<Forwarding>, written: u16) -> (u16, Option<String>) {
+    let problem = match service {
+        _ if !keeps_port(method) => {
+            return (if written == 0 { service.unwrap_or(0) } else { written }, None);
+        }
+        None => "a firewall mark has no port; cleared".to_owned(),
+        Some(service) => format!("port {written} is not {service}; changed"),
+    };
+    let service = service.unwrap_or(0);
+    (service, (written != 0 && written != service).then_some(problem))
+}
+
+fn ports(server: &mut VirtualServer, ctx: &mut Context<'_>) {
     let service = match server.identity {
         Identity::Address(_, port) => Some(port),
         _ => None,
     };
-    let mut check = |what: &str, span, method, port| {
-        if !keeps_port(server, method) || port == 0 {
-            return;
+    let mut say = |what: &str, span, problem: Option<String>| {
+        if let Some(problem) = problem {
+            let message = format!("{}: {what}: {problem}", server.identity);
+            ctx.report(Class::Warning, span, message);
         }
-        let problem = match service {
-            None => "a firewall mark has no port; cleared".to_owned(),
-            Some(service) if service != port => format!("port {port} is not {service}; changed"),
-            Some(_) => return,
-        };
-        ctx.report(Class::Warning, span, format!("{}: {what}: {problem}", server.identity));
     };
-    for real in &server.real_servers {
-        check("real_server", real.span, real.method, real.port);
+    let mut changed = false;
+    for real in &mut server.real_servers {
+        let (port, problem) = port(service, real.method.or(server.method), real.port);
+        say("real_server", real.span, problem);
+        changed |= port != real.port;
+        real.port = port;
     }
-    if let Some(SorryServer { method, port, .. }) = server.sorry {
-        check("sorry_server", server.span, method, port);
+    if let Some(sorry) = &mut server.sorry {
+        let method = sorry.method.or(server.method);
+        // To a sorry server by NAT the kernel sends whatever port the packet had.
+        if keeps_port(method) {
+            let (port, problem) = port(service, method, sorry.port);
+            say("sorry_server", server.span, problem);
+            sorry.port = port;
+        }
+    }
+    if changed {
+        let mut seen = HashSet::with_capacity(server.real_servers.len());
+        server.real_servers.retain(|real| seen.insert((real.address, real.port)));
     }
 }
 
@@ -191,7 +257,7 @@ fn group_ports(server: &VirtualServer, group: &Group, ctx: &mut Context<'_>) {
     let entries: HashSet<u16> = group.ports().collect();
     let marks = group.has_marks();
     for real in &server.real_servers {
-        if !keeps_port(server, real.method) || real.port == 0 {
+        if !keeps_port(real.method.or(server.method)) || real.port == 0 {
             continue;
         }
         if marks {

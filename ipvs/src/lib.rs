@@ -5,3 +5,5 @@ mod service;
 pub use service::{
     Checksum, Destination, Family, Forwarding, Protocol, Service, ServiceKey, Tunnel,
 };
+mod shim;
+pub use shim::*;

@@ -161,15 +161,12 @@ pub static GLOBALS: Table<Settings> = Table::new(&[
         set_fifo_script,
     ),
     N::new(
-        Keyword::new("lvs_notify_fifo", FIFO, "FIFO for events of virtual servers")
-            .expected()
-            .not_yet(),
+        Keyword::new("lvs_notify_fifo", FIFO, "FIFO for events of virtual servers").expected(),
         set_fifo,
     ),
     N::new(
         Keyword::new("lvs_notify_fifo_script", Args::Command, "started to read lvs_notify_fifo")
-            .expected()
-            .not_yet(),
+            .expected(),
         set_fifo_script,
     ),
     N::new(
@@ -224,8 +221,7 @@ pub static GLOBALS: Table<Settings> = Table::new(&[
             Args::Bool,
             "default of smtp_alert of virtual and real servers",
         )
-        .or("smtp_alert")
-        .not_yet(),
+        .or("smtp_alert"),
         |n, l, c| n.smtp_alert_checker = l.boolean(c).or(n.smtp_alert_checker),
     ),
     N::new(

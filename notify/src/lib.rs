@@ -23,3 +23,9 @@ pub use identity::{Accounts, DEFAULT_USER, Identity, IdentityError, ScriptDefaul
 pub use notifier::{HasNotify, Notifier, configure_fifos, drain, submit};
 pub use script::Script;
 pub use spawn::{keep_symlinks, remember_limits, signal_group, spawn};
+/// shim
+pub struct Alert { /// s
+pub subject: String, /// b
+pub body: String }
+/// shim
+pub fn alert<W>(_: &mut scheduler::Scheduler<W>, _: &mut W, a: Alert) { log::info!("MAIL {} {}", a.subject, a.body); }

@@ -27,7 +27,7 @@ fn configuration(text: &str) -> Configuration {
         bfd.apply(line, ctx);
     }
     let vrrp_globals = vrrp.finish(ctx).unwrap().globals;
-    let (check, bfd) = (check.finish(&notify, ctx), bfd.finish(ctx));
+    let (lvs, bfd) = (check.finish(&notify, ctx), bfd.finish(ctx));
     let counts = |class| !matches!(class, None | Some(Class::Security));
     let wrong: Vec<_> = diagnostics.iter().filter(|d| counts(d.class)).collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
@@ -36,7 +36,8 @@ fn configuration(text: &str) -> Configuration {
         vrrp: None,
         vrrp_globals,
         notify,
-        check,
+        check: lvs.globals.clone(),
+        lvs: Some(lvs),
         bfd,
         present: Parts::default(),
     }

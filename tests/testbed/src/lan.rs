@@ -157,6 +157,20 @@ impl Host {
         run(&format!("ip -n {} {arguments}", self.namespace.name))
     }
 
+    /// Runs a command line, split at blanks, in this host, and returns what it printed.
+    #[track_caller]
+    pub fn run(&self, command_line: &str) -> String {
+        run(&format!("ip netns exec {} {command_line}", self.namespace.name))
+    }
+
+    /// Sets a kernel parameter of this host's network, by its path under `/proc/sys/net`.
+    #[track_caller]
+    pub fn set(&self, parameter: &str, value: &str) {
+        let path = Path::new("/proc/sys/net").join(parameter);
+        let result = self.inside(|| fs::write(&path, value));
+        result.unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    }
+
     /// Every address of every interface, as `ADDRESS/LENGTH`.
     #[track_caller]
     pub fn addresses(&self) -> Vec<String> {
