@@ -624,8 +624,6 @@ fn a_reload_keeps_the_state() {
     let of = Subject { weight: 20, ..old.subject() };
     new.verdict.take_over(&old.verdict, of);
     assert_eq!(new.verdict.contribution, 3, "the weight is 23, as before");
-
-    assert!(!Verdict::starting_down(&Case::new(Kind::Tcp, 0).settings).up);
 }
 
 /// All that has happened to a checker, judged from the whole of it.
