@@ -211,11 +211,6 @@ impl Checkers {
             Some((CheckerId::new(n, slot.generation), slot.checker.as_ref()?))
         })
     }
-
-    /// How many there are.
-    pub(crate) fn len(&self) -> usize {
-        self.slots.iter().filter(|slot| slot.checker.is_some()).count()
-    }
 }
 
 /// A checker of the world, if it still exists.

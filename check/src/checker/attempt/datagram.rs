@@ -57,6 +57,7 @@ fn send(
     connection: &Connection,
 ) -> Result<(Socket, u16), Outcome> {
     let v6 = connection.target.is_ipv6();
+    let pings = settings.kind == Kind::Ping;
     let made = match checker.pinger.take() {
         Some(pinger) => Ok((pinger.socket, pinger.sequence.wrapping_add(1))),
         None => open(settings, connection),
@@ -83,7 +84,11 @@ fn send(
     };
     match sent {
         Ok(_) => Ok((socket, number)),
-        Err(error) => Err(failed(checker, &error)),
+        Err(error) => {
+            let outcome = failed(checker, &error);
+            // All has been said.
+            Err(if pings { Outcome::Failure("".into()) } else { outcome })
+        }
     }
 }
 
@@ -176,7 +181,7 @@ fn read(checker: &mut Checker) -> Option<Outcome> {
             Ok(None) => continue,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Some(failed(checker, &error)),
+            Err(error) => return Some(not_read(checker, &error)),
         };
         let start = buffer.get(..length).unwrap_or(&buffer);
         let outcome = match &settings.kind {
@@ -207,6 +212,20 @@ fn failed(checker: &mut Checker, error: &io::Error) -> Outcome {
         Kind::Dns(_) => dns::failure(&checker.server, "connection error."),
         Kind::Udp(_) => udp::failure(&checker.server),
         _ => ping_failed(checker),
+    }
+}
+
+/// The same, of a receipt.
+fn not_read(checker: &mut Checker, error: &io::Error) -> Outcome {
+    let outcome = failed(checker, error);
+    let number = checker.verdict.last_error;
+    match checker.settings.kind {
+        Kind::Dns(_) => {
+            let text = nix::errno::Errno::from_raw(number).desc();
+            let what = format!("failed to read socket; errno {number} ({text})");
+            dns::failure(&checker.server, &what)
+        }
+        _ => outcome,
     }
 }
 
