@@ -230,3 +230,6 @@ fn statistics(wide: Option<Attribute<'_>>, narrow: Option<Attribute<'_>>) -> Sta
     }
     found
 }
+
+#[cfg(test)]
+mod tests;

@@ -228,3 +228,6 @@ fn check_service(service: &Service) -> Result<(), Errno> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

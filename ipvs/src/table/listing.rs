@@ -1,4 +1,4 @@
-//! The format of `ipvsadm -Sn`.
+//! The format of `ipvsadm -Sn`, which leaves thresholds out.
 
 use std::fmt::{Result, Write};
 use std::net::{IpAddr, Ipv4Addr};
@@ -43,27 +43,24 @@ fn write_service(text: &mut String, service: &Service) -> Result {
 fn write_destination(text: &mut String, key: ServiceKey, destination: &Destination) -> Result {
     let place = place(destination.address, destination.port);
     write!(text, "-a {} -r {place}", name(key))?;
-    match destination.forwarding {
-        Forwarding::Nat => write!(text, " -m")?,
-        Forwarding::Direct => write!(text, " -g")?,
-        Forwarding::Tunnel(tunnel, checksum) => {
-            write!(text, " -i")?;
-            match tunnel {
-                Tunnel::Ipip => {}
-                Tunnel::Gue(port) => write!(text, " --tun-type gue --tun-port {port}")?,
-                Tunnel::Gre => write!(text, " --tun-type gre")?,
-            }
-            match (tunnel, checksum) {
-                (Tunnel::Ipip, _) | (_, Checksum::None) => {}
-                (_, Checksum::Full) => write!(text, " --tun-csum")?,
-                (_, Checksum::Remote) => write!(text, " --tun-remcsum")?,
-            }
+    let method = match destination.forwarding {
+        Forwarding::Nat => "-m",
+        Forwarding::Direct => "-g",
+        Forwarding::Tunnel(..) => "-i",
+    };
+    write!(text, " {method} -w {}", destination.weight)?;
+    if let Forwarding::Tunnel(tunnel, checksum) = destination.forwarding {
+        match tunnel {
+            Tunnel::Ipip => write!(text, " --tun-type ipip")?,
+            Tunnel::Gue(port) => write!(text, " --tun-type gue --tun-port {port}")?,
+            Tunnel::Gre => write!(text, " --tun-type gre")?,
         }
-    }
-    write!(text, " -w {}", destination.weight)?;
-    if destination.upper_threshold != 0 || destination.lower_threshold != 0 {
-        write!(text, " -x {}", destination.upper_threshold)?;
-        write!(text, " -y {}", destination.lower_threshold)?;
+        match (tunnel, checksum) {
+            (Tunnel::Ipip, _) => {}
+            (_, Checksum::None) => write!(text, " --tun-nocsum")?,
+            (_, Checksum::Full) => write!(text, " --tun-csum")?,
+            (_, Checksum::Remote) => write!(text, " --tun-remcsum")?,
+        }
     }
     writeln!(text)
 }
