@@ -24,6 +24,7 @@ use scheduler::Scheduler;
 use crate::config::{Mail, Settings};
 use crate::notifier::HasNotify;
 use outbox::{MAX_WAITING, Outbox};
+use resolve::Resolver;
 use stream::Tls;
 
 pub(crate) use sender::{give_up, hurry};
@@ -47,9 +48,11 @@ struct Sending {
 }
 
 /// The mails that wait, and the one that is on its way.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Mailer {
     sending: Option<Rc<Sending>>,
+    /// Tells whom to ask for the server's addresses.
+    resolver: fn() -> Resolver,
     tells_faults: bool,
     outbox: Outbox,
     work: sender::Work,
@@ -57,6 +60,21 @@ pub(crate) struct Mailer {
     armed: bool,
     hurry: bool,
     lost: u64,
+}
+
+impl Default for Mailer {
+    fn default() -> Self {
+        Mailer {
+            sending: None,
+            resolver: Resolver::read,
+            tells_faults: true,
+            outbox: Outbox::default(),
+            work: sender::Work::default(),
+            armed: false,
+            hurry: false,
+            lost: 0,
+        }
+    }
 }
 
 impl Mailer {

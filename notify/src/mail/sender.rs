@@ -15,7 +15,7 @@ use scheduler::{Cause, Class, Ready, Scheduler, ThreadId, Time};
 use super::dialogue::{Dialogue, Failure, Outcome, Plan, Step};
 use super::message::{Message, envelope};
 use super::outbox::{Letter, Next};
-use super::resolve::{Lookup, Progress, Resolver, known};
+use super::resolve::{Lookup, Progress, known};
 use super::stream::{Handshake, Stream};
 use super::{Mailer, Sending};
 use crate::notifier::{HasNotify, look_drained};
@@ -147,7 +147,8 @@ fn begin<W: HasNotify + 'static>(
     if !addresses.is_empty() {
         return open(s, w, &letter, sending, addresses);
     }
-    let lookup = Lookup::new(&host, Resolver::read());
+    let resolver = w.notify().mail.resolver;
+    let lookup = Lookup::new(&host, resolver());
     let deadline = s.now();
     let resolving = Resolving { letter, sending, lookup, socket: None, deadline, strange: 0 };
     ask(s, w, Box::new(resolving), Progress::Ask);

@@ -12,6 +12,7 @@ use crate::config::Encryption;
 pub(crate) const HAS_TLS: bool = cfg!(feature = "tls");
 
 /// What a handshake waits for.
+#[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "no handshake takes place"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Handshake {
     Done,
@@ -119,6 +120,16 @@ mod tls {
                 builder.set_verify(SslVerifyMode::NONE);
             }
             Ok(Tls(builder.build()))
+        }
+
+        /// As for [`Encryption::Verified`], with this certificate as the only authority.
+        #[cfg(test)]
+        pub fn trusting(certificate: openssl::x509::X509) -> Tls {
+            let mut builder = SslConnector::builder(SslMethod::tls_client()).unwrap();
+            let mut store = openssl::x509::store::X509StoreBuilder::new().unwrap();
+            store.add_cert(certificate).unwrap();
+            builder.set_cert_store(store.build());
+            Tls(builder.build())
         }
 
         /// Puts a connection under TLS; [`Stream::shake`] follows.

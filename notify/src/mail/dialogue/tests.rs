@@ -108,6 +108,7 @@ fn what_happens_after_the_mail_was_taken_changes_nothing() {
     assert_eq!(dialogue.outcome(), Some(&Outcome::Sent(vec![])));
 }
 
+#[cfg(feature = "tls")]
 const OFFER: &str = "250-mail\r\n250-STARTTLS\r\n250 AUTH LOGIN PLAIN\r\n";
 
 fn secret(encryption: Encryption) -> Plan {

@@ -89,7 +89,7 @@ fn silence_and_refusals_lead_to_the_next_server() {
         }
     };
     assert_eq!(asked, ["192.0.2.1", "192.0.2.2", "192.0.2.1", "192.0.2.2"]);
-    assert_eq!(end, [IpAddr::from([0; 4]); 0]);
+    assert!(end.is_empty());
 }
 
 #[test]
