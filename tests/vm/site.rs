@@ -37,14 +37,14 @@ impl Site {
     pub fn new(forwarding: Forwarding, count: u8) -> Self {
         let lan = Lan::without_capture("10.9.0");
         let director = lan.host("d", 1);
-        director.ip("address add 10.7.0.1/24 dev eth0");
-        director.ip("address add 10.7.0.100/32 dev eth0");
+        director
+            .configure(&["address add 10.7.0.1/24 dev eth0", "address add 10.7.0.100/32 dev eth0"]);
         director.set("ipv4/ip_forward", "1");
         director.set("ipv4/conf/all/send_redirects", "0");
         director.set("ipv4/conf/eth0/send_redirects", "0");
         let client = lan.host("c", 10);
-        client.ip("address del 10.9.0.10/24 dev eth0");
-        client.ip("address add 10.7.0.10/24 dev eth0");
+        client
+            .configure(&["address del 10.9.0.10/24 dev eth0", "address add 10.7.0.10/24 dev eth0"]);
         let servers: Vec<Host> = (0..count)
             .map(|n| {
                 let server = lan.host(&format!("r{n}"), 21 + n);
@@ -164,17 +164,17 @@ impl Site {
 
 /// What a real server needs besides its service.
 fn set_up(server: &Host, forwarding: Forwarding) {
-    match forwarding {
-        Forwarding::Nat => return drop(server.ip("route add 10.7.0.0/24 via 10.9.0.1")),
-        Forwarding::Direct => drop(server.ip("address add 10.7.0.100/32 dev lo")),
+    let tunnel = format!("link add t0 type ipip local {} remote any", server.address());
+    // The answer goes straight to the client, except where the director translates.
+    let straight = "route add 10.7.0.0/24 dev eth0";
+    server.configure(&match forwarding {
+        Forwarding::Nat => vec!["route add 10.7.0.0/24 via 10.9.0.1"],
+        Forwarding::Direct => vec!["address add 10.7.0.100/32 dev lo", straight],
         Forwarding::Tunnel => {
-            server.ip(&format!("link add t0 type ipip local {} remote any", server.address()));
-            server.ip("address add 10.7.0.100/32 dev t0");
-            server.ip("link set t0 up");
+            vec![&tunnel, "address add 10.7.0.100/32 dev t0", "link set t0 up", straight]
         }
-    }
-    // The answer goes straight to the client; the virtual address is the director's alone on the wire.
-    server.ip("route add 10.7.0.0/24 dev eth0");
+    });
+    // The virtual address is the director's alone on the wire.
     server.set("ipv4/conf/all/arp_ignore", "1");
     server.set("ipv4/conf/all/arp_announce", "2");
 }

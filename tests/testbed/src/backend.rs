@@ -2,10 +2,12 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
+
+use nix::sys::socket::{Shutdown, shutdown};
 
 use crate::Host;
 
@@ -14,7 +16,7 @@ const LIMIT: Duration = Duration::from_secs(5);
 
 /// A service in a host that answers every connection with its name and closes it; dropping it closes its port.
 pub struct Backend {
-    stop: Arc<AtomicBool>,
+    listener: Arc<TcpListener>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -27,31 +29,23 @@ impl Backend {
     pub fn start(host: &Host, address: &str, name: &str) -> Self {
         let address: SocketAddr = address.parse().unwrap_or_else(|e| panic!("{address}: {e}"));
         let listener = host.inside(|| TcpListener::bind(address));
-        let listener = listener.unwrap_or_else(|e| panic!("{address}: {e}"));
-        listener.set_nonblocking(true).unwrap_or_else(|e| panic!("{address}: {e}"));
-        let stop = Arc::new(AtomicBool::new(false));
-        let (stopped, name) = (Arc::clone(&stop), name.to_owned());
-        let thread = std::thread::spawn(move || serve(&listener, &name, &stopped));
-        Self { stop, thread: Some(thread) }
+        let listener = Arc::new(listener.unwrap_or_else(|e| panic!("{address}: {e}")));
+        let (served, name) = (Arc::clone(&listener), name.to_owned());
+        let thread = std::thread::spawn(move || {
+            while let Ok((mut stream, _)) = served.accept() {
+                let _ = stream.write_all(name.as_bytes());
+            }
+        });
+        Self { listener, thread: Some(thread) }
     }
 }
 
 impl Drop for Backend {
     fn drop(&mut self) {
-        self.stop.store(true, Ordering::SeqCst);
+        // On Linux this ends the accept that waits.
+        let _ = shutdown(self.listener.as_raw_fd(), Shutdown::Both);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
-        }
-    }
-}
-
-fn serve(listener: &TcpListener, name: &str, stop: &AtomicBool) {
-    while !stop.load(Ordering::SeqCst) {
-        match listener.accept() {
-            Ok((mut stream, _)) => {
-                let _ = stream.write_all(name.as_bytes());
-            }
-            Err(_) => std::thread::sleep(Duration::from_millis(5)),
         }
     }
 }
