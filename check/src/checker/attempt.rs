@@ -2,10 +2,14 @@
 
 mod datagram;
 mod dns;
+mod http;
 pub(crate) mod misc;
 pub(crate) mod ping;
+mod regex;
+mod smtp;
 pub(crate) mod socket;
 pub(crate) mod stream;
+pub(crate) mod tls;
 mod udp;
 
 use std::borrow::Cow;
@@ -54,7 +58,7 @@ pub(crate) enum Attempt {
 pub(crate) fn begin<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, id: CheckerId) {
     let Some(checker) = w.check().and_then(|check| check.checkers.get(id)) else { return };
     match checker.settings.kind {
-        Kind::Tcp | Kind::Http(_) | Kind::Smtp(_) => {}
+        Kind::Tcp | Kind::Http(_) | Kind::Smtp(_) => stream::begin(s, w, id),
         Kind::Dns(_) | Kind::Udp(_) | Kind::Ping => datagram::begin(s, w, id),
         Kind::Misc(_) => misc::begin(s, w, id),
         Kind::File(_) => files::read(s, w, id),
@@ -71,7 +75,7 @@ pub(crate) fn abandon<W: HasCheck>(
     attempt: Attempt,
 ) {
     match attempt {
-        Attempt::Stream(_) => {}
+        Attempt::Stream(stream) => stream.abandon(s),
         Attempt::Datagram(datagram) => datagram.abandon(s),
         Attempt::Script(running) => misc::abandon(s, w, id, running),
     }
