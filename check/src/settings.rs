@@ -334,7 +334,7 @@ pub struct Url {
 }
 
 /// `regex` and the keywords around it. Equal ones are shared.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RegexSettings {
     /// The pattern.
     pub pattern: String,

@@ -86,3 +86,6 @@ fn code(line: &[u8]) -> Option<u16> {
     let number = |digit: u8| u16::from(digit & 15);
     (digits && ends).then(|| number(a) * 100 + number(b) * 10 + number(c))
 }
+
+#[cfg(test)]
+mod tests;
