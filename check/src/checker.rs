@@ -19,6 +19,7 @@ use crate::settings::{CheckerSettings, Kind};
 use attempt::{Attempt, Outcome};
 use attempt::misc::Leftover;
 use attempt::ping::Pinger;
+use attempt::stream::Shared;
 use files::Followed;
 use verdict::{Subject, Verdict};
 
@@ -160,6 +161,8 @@ pub(crate) struct Checkers {
     pub(crate) followed: Option<Followed>,
     /// Scripts of checkers that were stopped while they ran, by those checkers' ids.
     pub(crate) leftovers: HashMap<u64, Leftover>,
+    /// What attempts over TCP share.
+    pub(crate) streams: Shared,
 }
 
 impl Checkers {

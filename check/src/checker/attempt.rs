@@ -2,10 +2,14 @@
 
 mod datagram;
 mod dns;
+mod http;
 pub(crate) mod misc;
 pub(crate) mod ping;
+mod regex;
+mod smtp;
 pub(crate) mod socket;
 pub(crate) mod stream;
+pub(crate) mod tls;
 mod udp;
 
 use std::borrow::Cow;

@@ -1,257 +1,309 @@
-//! One TCP connection and the dialogue on it, without the loop that waits for it.
-//!
-//! A conversation connects, shakes hands if it is over TLS, and then carries bytes between the socket
-//! and its dialogue. It never blocks and does a bounded amount at a time: [`Conversation::go_on`]
-//! says what to wait for, and the caller how long that may take.
+//! A dialogue over a connection that never blocks.
 
 use std::io::{self, Read, Write};
-use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, RawFd};
 
 use socket2::Socket;
 
-/// Reads before others get their turn: with buffers of 8 KiB, 64 KiB.
-const READS: usize = 8;
+use super::super::http::Exchange;
+use super::super::smtp::Smtp;
+use super::super::tls::Session;
+use super::READS;
 
-/// What is said on a connection.
-#[derive(Debug)]
-pub(crate) enum Dialogue {}
-
-impl Dialogue {
-    /// What has to be sent before anything more is read.
-    fn to_send(&self) -> &[u8] {
-        &[]
-    }
-
-    /// All of that was sent.
-    fn sent(&mut self) {}
-
-    /// Takes bytes from the server; what they settle, if they do.
-    fn received(&mut self, _bytes: &[u8]) -> Option<Result<(), Reason>> {
-        None
-    }
-
-    /// The server has closed its side.
-    fn closed(&mut self) -> Result<(), Reason> {
-        Ok(())
-    }
+/// What can be waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Direction {
+    Read,
+    Write,
 }
 
-/// What is wrong with an answer: the words before `server R`.
-pub(crate) type Reason = &'static str;
-
-/// Why a conversation failed, and the number of the system's error or 0.
+/// Why an attempt over TCP failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Trouble {
-    pub(crate) why: Why,
-    pub(crate) errno: i32,
-}
-
-/// Why a conversation failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Why {
-    /// No route to the server.
+pub(crate) enum Fault {
+    /// There is no way to the server's network.
     Unreachable,
-    /// The connection was refused before there was anything to wait for.
-    ConnectAtOnce,
-    /// It was refused later, or closed while hands were shaken.
+    /// Connecting failed at once.
     Connect,
-    /// It, or the handshake, took too long.
+    /// Connecting failed.
+    Refused,
+    /// Connecting took too long.
     ConnectTimeout,
-    /// The handshake failed.
+    /// TLS was not agreed on.
     Handshake,
-    /// Sending failed.
-    Write,
-    /// The server did not take what was sent.
-    WriteTimeout,
-    /// Receiving failed.
-    Read,
-    /// The server did not begin to answer.
-    NoAnswer,
-    /// It did not go on answering.
-    ReadTimeout,
-    /// It answered all the time, but never to the end.
-    Endless,
-    /// What it answered is wrong.
-    Answer(Reason),
+    /// Writing failed.
+    Send,
+    /// Writing took too long.
+    SendTimeout,
+    /// Reading failed.
+    Receive,
+    /// Nothing came.
+    NoReply,
+    /// No more came.
+    ReceiveTimeout,
+    /// There was too much to read, or it took too long in all.
+    Overlong,
+    /// The answer was read, and it is not what it should be.
+    Answer(Answer),
 }
 
-impl Trouble {
-    fn new(why: Why, error: &io::Error) -> Trouble {
-        Trouble { why, errno: error.raw_os_error().unwrap_or(0) }
-    }
-
-    fn answer(reason: Reason) -> Trouble {
-        Trouble { why: Why::Answer(reason), errno: 0 }
-    }
-}
-
-/// What a conversation needs next.
+/// What is wrong with an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
-    /// Its socket has to become readable.
-    Read,
-    /// Its socket has to become writable.
-    Write,
-    /// Only another turn.
-    Again,
-    /// Nothing: it is over.
-    Over(Result<(), Trouble>),
+pub(crate) enum Answer {
+    /// HTTP: the connection ended before the header did.
+    NoData,
+    /// HTTP: none of the accepted status codes.
+    Status,
+    /// HTTP: MD5 of the body.
+    Digest,
+    /// HTTP: the expression does not match, or it does and must not.
+    Regex,
+    /// SMTP: not 220.
+    Greeting,
+    /// SMTP: not 250.
+    Hello,
 }
 
-/// How a transfer went.
-enum Moved {
-    Bytes(usize),
-    Closed,
-    Blocked(Step),
+/// How one step of input or output went.
+pub(crate) enum Step<T> {
+    Done(T),
+    Wait(Direction),
     Failed(io::Error),
 }
 
+/// How far a conversation has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    Connecting,
-    Talking,
+pub(crate) enum Progress {
+    /// Nothing can be done before the connection is ready for this. What there was to read was read.
+    Wait(Direction),
+    /// There may be something to read already.
+    More,
+    /// It was held to its end, or it failed.
+    Over(Result<(), Fault>),
 }
 
-/// A connection and what is said on it.
+/// What a dialogue makes of what it read.
+pub(crate) type Next = Option<Result<(), Fault>>;
+
+/// What is said: bytes in, bytes out, no sockets.
+pub(crate) enum Dialogue {
+    Http(Box<Exchange>),
+    Smtp(Smtp),
+}
+
+impl Dialogue {
+    /// What is to be sent before anything is read.
+    fn output(&self) -> &[u8] {
+        match self {
+            Dialogue::Http(exchange) => exchange.output(),
+            Dialogue::Smtp(smtp) => smtp.output(),
+        }
+    }
+
+    /// All of [`output`](Self::output) was sent.
+    fn sent(&mut self) {
+        match self {
+            Dialogue::Http(exchange) => exchange.sent(),
+            Dialogue::Smtp(smtp) => smtp.sent(),
+        }
+    }
+
+    fn receive(&mut self, bytes: &[u8]) -> Next {
+        match self {
+            Dialogue::Http(exchange) => exchange.receive(bytes),
+            Dialogue::Smtp(smtp) => smtp.receive(bytes),
+        }
+    }
+
+    /// The server closed.
+    fn end(&mut self) -> Result<(), Fault> {
+        match self {
+            Dialogue::Http(exchange) => exchange.end(),
+            Dialogue::Smtp(_) => Err(Fault::Receive),
+        }
+    }
+}
+
+/// A connection, with or without TLS.
+pub(crate) enum Link {
+    Plain(Socket),
+    Tls(Session),
+}
+
+impl Link {
+    fn fd(&self) -> RawFd {
+        match self {
+            Link::Plain(socket) => socket.as_raw_fd(),
+            Link::Tls(session) => session.fd(),
+        }
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) -> Step<usize> {
+        match self {
+            Link::Plain(socket) => step(|| socket.read(buffer), Direction::Read),
+            Link::Tls(session) => session.read(buffer),
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Step<usize> {
+        match self {
+            Link::Plain(socket) => step(|| socket.write(bytes), Direction::Write),
+            Link::Tls(session) => session.write(bytes),
+        }
+    }
+}
+
+fn step(mut act: impl FnMut() -> io::Result<usize>, direction: Direction) -> Step<usize> {
+    loop {
+        return match act() {
+            Ok(count) => Step::Done(count),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Step::Wait(direction),
+            Err(error) => Step::Failed(error),
+        };
+    }
+}
+
+/// A dialogue on its way over a connection.
 pub(crate) struct Conversation {
-    channel: Channel,
+    link: Link,
+    dialogue: Dialogue,
     phase: Phase,
-    /// `None`: that the server accepts is all that matters.
-    dialogue: Option<Dialogue>,
-    /// Bytes of the dialogue's text that are sent.
+    /// Bytes of the dialogue's output that are sent.
     sent: usize,
-    /// The server has said something.
-    answered: bool,
+    /// Something was read.
+    heard: bool,
+    last_error: Option<io::Error>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Handshake,
+    Sending,
+    Receiving,
 }
 
 impl Conversation {
-    /// Connects a socket. The first thing to wait for is that it becomes writable.
-    pub(crate) fn begin(
-        socket: Socket,
-        target: SocketAddr,
-        dialogue: Option<Dialogue>,
-    ) -> Result<Conversation, Trouble> {
-        match socket.connect(&target.into()) {
-            Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}
-            Err(error) => return Err(Trouble::new(refused(&error), &error)),
-            Ok(()) => {}
-        }
-        let channel = Channel::Plain(socket);
-        Ok(Conversation { channel, phase: Phase::Connecting, dialogue, sent: 0, answered: false })
+    pub(crate) fn new(link: Link, dialogue: Dialogue) -> Conversation {
+        let phase = match link {
+            Link::Plain(_) => Phase::Sending,
+            Link::Tls(_) => Phase::Handshake,
+        };
+        Conversation { link, dialogue, phase, sent: 0, heard: false, last_error: None }
     }
 
-    /// The socket, to wait for.
+    /// The descriptor of the connection.
     pub(crate) fn fd(&self) -> RawFd {
-        self.channel.socket().as_raw_fd()
+        self.link.fd()
     }
 
-    /// Does what can be done now. `buffer` is only used meanwhile.
-    pub(crate) fn go_on(&mut self, buffer: &mut [u8]) -> Step {
-        if self.phase == Phase::Connecting {
-            match self.channel.socket().take_error() {
-                Ok(None) => self.phase = Phase::Talking,
-                Ok(Some(error)) | Err(error) => {
-                    return Step::Over(Err(Trouble::new(Why::Connect, &error)));
-                }
-            }
-        }
-        for _ in 0..READS {
-            if let Some(step) = self.exchange(buffer) {
-                return step;
-            }
-        }
-        Step::Again
+    /// What is said.
+    pub(crate) fn dialogue(&mut self) -> &mut Dialogue {
+        &mut self.dialogue
     }
 
-    /// Sends all there is to send, then reads once.
-    fn exchange(&mut self, buffer: &mut [u8]) -> Option<Step> {
-        let Some(dialogue) = &mut self.dialogue else { return Some(Step::Over(Ok(()))) };
-        while let Some(rest) = dialogue.to_send().get(self.sent..).filter(|rest| !rest.is_empty()) {
-            match self.channel.write(rest) {
-                Moved::Bytes(length) => self.sent += length,
-                Moved::Blocked(step) => return Some(step),
-                Moved::Closed => {
-                    return Some(Step::Over(Err(Trouble { why: Why::Write, errno: 0 })));
+    /// What made it fail, if that was a system call or the TLS library.
+    pub(crate) fn last_error(&self) -> Option<&io::Error> {
+        self.last_error.as_ref()
+    }
+
+    /// What has happened when what it waits for does not come in time.
+    pub(crate) fn timeout(&self) -> Fault {
+        match self.phase {
+            Phase::Handshake => Fault::ConnectTimeout,
+            Phase::Sending => Fault::SendTimeout,
+            Phase::Receiving if self.heard => Fault::ReceiveTimeout,
+            Phase::Receiving => Fault::NoReply,
+        }
+    }
+
+    /// Does all that can be done without waiting, but does not read more than [`READS`] times.
+    pub(crate) fn advance(&mut self, buffer: &mut [u8]) -> Progress {
+        let mut reads = 0;
+        loop {
+            let step = match self.phase {
+                Phase::Handshake => self.shake(),
+                Phase::Sending => self.send(),
+                Phase::Receiving if reads == READS => return Progress::More,
+                Phase::Receiving => {
+                    reads += 1;
+                    self.receive(buffer)
                 }
-                Moved::Failed(error) => {
-                    return Some(Step::Over(Err(Trouble::new(Why::Write, &error))));
-                }
+            };
+            if let Some(progress) = step {
+                return progress;
             }
         }
-        if self.sent > 0 {
-            dialogue.sent();
+    }
+
+    fn shake(&mut self) -> Option<Progress> {
+        let Link::Tls(session) = &mut self.link else { return None };
+        match session.shake() {
+            Step::Done(()) => {
+                self.phase = Phase::Sending;
+                None
+            }
+            Step::Wait(direction) => Some(Progress::Wait(direction)),
+            Step::Failed(error) => self.failed(error, Fault::Handshake),
+        }
+    }
+
+    fn send(&mut self) -> Option<Progress> {
+        let rest = self.dialogue.output().get(self.sent..).unwrap_or_default();
+        if rest.is_empty() {
+            self.dialogue.sent();
             self.sent = 0;
+            self.phase = Phase::Receiving;
+            // The answer takes a while: no call is spent on finding that it is not there yet.
+            return Some(Progress::More);
         }
-        let finding = match self.channel.read(buffer) {
-            Moved::Bytes(length) => {
-                self.answered = true;
-                dialogue.received(buffer.get(..length).unwrap_or_default())
+        match self.link.write(rest) {
+            Step::Done(count) => {
+                self.sent += count;
+                None
             }
-            Moved::Closed => Some(dialogue.closed()),
-            Moved::Blocked(step) => return Some(step),
-            Moved::Failed(error) => {
-                return Some(Step::Over(Err(Trouble::new(Why::Read, &error))));
+            Step::Wait(direction) => Some(Progress::Wait(direction)),
+            Step::Failed(error) => self.failed(error, Fault::Send),
+        }
+    }
+
+    fn receive(&mut self, buffer: &mut [u8]) -> Option<Progress> {
+        let next = match self.link.read(buffer) {
+            Step::Done(0) => Some(self.dialogue.end()),
+            Step::Done(count) => {
+                self.heard = true;
+                self.dialogue.receive(buffer.get(..count).unwrap_or_default())
             }
+            Step::Wait(direction) => return Some(Progress::Wait(direction)),
+            Step::Failed(error) => return self.failed(error, Fault::Receive),
         };
-        finding.map(|finding| Step::Over(finding.map_err(Trouble::answer)))
+        if let Some(result) = next {
+            return Some(Progress::Over(result));
+        }
+        if !self.dialogue.output().is_empty() {
+            self.phase = Phase::Sending;
+        }
+        None
     }
 
-    /// What it means that nothing happened for too long.
-    pub(crate) fn timed_out(&self) -> Trouble {
-        let sending = self.dialogue.as_ref().is_some_and(|dialogue| !dialogue.to_send().is_empty());
-        let why = match self.phase {
-            Phase::Connecting => Why::ConnectTimeout,
-            Phase::Talking if sending => Why::WriteTimeout,
-            Phase::Talking if self.answered => Why::ReadTimeout,
-            Phase::Talking => Why::NoAnswer,
-        };
-        Trouble { why, errno: libc::ETIMEDOUT }
+    fn failed(&mut self, error: io::Error, fault: Fault) -> Option<Progress> {
+        self.last_error = Some(error);
+        Some(Progress::Over(Err(fault)))
     }
-}
 
-fn refused(error: &io::Error) -> Why {
-    match error.raw_os_error() {
-        Some(libc::ENETUNREACH) => Why::Unreachable,
-        _ => Why::ConnectAtOnce,
-    }
-}
-
-/// What the bytes go through.
-enum Channel {
-    Plain(Socket),
-}
-
-impl Channel {
-    fn socket(&self) -> &Socket {
-        match self {
-            Channel::Plain(socket) => socket,
+    /// Takes leave of the server, where that is wanted. The connection is closed with the value.
+    pub(crate) fn close(&mut self) {
+        if let Link::Tls(session) = &mut self.link
+            && self.phase != Phase::Handshake
+        {
+            session.close();
         }
     }
 
-    fn read(&mut self, buffer: &mut [u8]) -> Moved {
-        match self {
-            Channel::Plain(socket) => plain(Step::Read, || socket.read(buffer)),
+    /// What was odd about how the server closed.
+    pub(crate) fn oddity(&self) -> Option<&str> {
+        match &self.link {
+            Link::Plain(_) => None,
+            Link::Tls(session) => session.oddity(),
         }
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> Moved {
-        match self {
-            Channel::Plain(socket) => plain(Step::Write, || socket.write(bytes)),
-        }
-    }
-}
-
-fn plain(wait: Step, mut transfer: impl FnMut() -> io::Result<usize>) -> Moved {
-    loop {
-        return match transfer() {
-            Ok(0) => Moved::Closed,
-            Ok(length) => Moved::Bytes(length),
-            Err(error) => match error.kind() {
-                io::ErrorKind::Interrupted => continue,
-                io::ErrorKind::WouldBlock => Moved::Blocked(wait),
-                _ => Moved::Failed(error),
-            },
-        };
     }
 }

@@ -1,66 +1,69 @@
-//! What is said about a conversation that failed (spec checkers-behaviour §8).
+//! What is said about attempts over TCP that failed (spec checkers-behaviour §8).
 
 use std::borrow::Cow;
 
-use super::conversation::{Reason, Why};
-use crate::settings::{CheckerSettings, Kind};
+use super::conversation::{Answer, Fault};
+use crate::checker::Checker;
+use crate::settings::{Endpoint, Kind};
 
-/// The line about a checker of the real server `server`.
-pub(super) fn failure(settings: &CheckerSettings, server: &str, why: Why) -> Cow<'static, str> {
-    match &settings.kind {
-        Kind::Http(http) => format!("{} server {server}.", web(why, http.tls)).into(),
+/// The log line of an attempt of the checker that failed.
+pub(crate) fn failure(checker: &Checker, fault: Fault) -> Cow<'static, str> {
+    let server = &checker.server;
+    match &checker.settings.kind {
+        Kind::Http(http) => format!("{} server {server}.", web(fault, http.tls)).into(),
         Kind::Smtp(_) => {
-            let Some(target) = settings.connection.as_ref().map(|c| c.target) else {
-                return smtp(why).into();
-            };
-            let endpoint = format!("[{}]:{}", target.ip(), target.port());
-            match why {
-                Why::Unreachable => {
-                    format!(
-                        "Network unreachable for server {} - real server {endpoint}",
-                        target.ip()
-                    )
-                }
-                why => format!("{} server {endpoint}", smtp(why)),
+            let Some(connection) = &checker.settings.connection else { return "".into() };
+            let target = connection.target;
+            let endpoint = Endpoint(target);
+            match fault {
+                Fault::Unreachable => format!(
+                    "SMTP_CHECK Network unreachable for server {} - real server {endpoint}",
+                    target.ip()
+                ),
+                fault => format!("SMTP_CHECK {} server {endpoint}", mail(fault)),
             }
             .into()
         }
-        _ if why == Why::ConnectTimeout => format!("TCP connection to {server} timeout.").into(),
+        _ if fault == Fault::ConnectTimeout => {
+            format!("TCP connection to {server} timeout.").into()
+        }
         _ => format!("TCP connection to {server} failed.").into(),
     }
 }
 
-/// What `HTTP_GET`, `SSL_GET` and `genhash` say.
-pub(crate) fn web(why: Why, tls: bool) -> Reason {
-    match why {
-        Why::Unreachable => "HTTP/SSL_CHECK - network unreachable",
-        Why::ConnectAtOnce => "Error connecting",
-        Why::Connect => "Connection failed",
-        Why::ConnectTimeout => "Timeout connecting",
-        Why::Handshake => "SSL handshake/communication error connecting to",
-        Why::Write => "Cannot send get request to",
-        Why::WriteTimeout => "Timeout WEB write",
-        Why::Read if tls => "SSL read error from",
-        Why::Read => "Read error with",
-        Why::NoAnswer => "Timeout WEB read",
-        Why::ReadTimeout if tls => "Timeout SSL read",
-        Why::ReadTimeout => "Timeout HTTP read",
-        Why::Endless => "Endless reply from",
-        Why::Answer(reason) => reason,
+/// The part before `server R.`
+pub(crate) fn web(fault: Fault, tls: bool) -> &'static str {
+    match fault {
+        Fault::Unreachable => "HTTP/SSL_CHECK - network unreachable",
+        Fault::Connect => "Error connecting",
+        Fault::Refused => "Connection failed",
+        Fault::ConnectTimeout => "Timeout connecting",
+        Fault::Handshake => "SSL handshake/communication error connecting to",
+        Fault::Send => "Cannot send get request to",
+        Fault::SendTimeout | Fault::NoReply => "Timeout WEB read",
+        Fault::ReceiveTimeout if tls => "Timeout SSL read",
+        Fault::ReceiveTimeout => "Timeout HTTP read",
+        Fault::Receive if tls => "SSL read error from",
+        Fault::Receive => "Read error with",
+        Fault::Overlong => "Reply too large or too slow from",
+        // With its blank at the end.
+        Fault::Answer(Answer::NoData) => "Read, no data received from ",
+        Fault::Answer(Answer::Digest) => "MD5 digest error to",
+        Fault::Answer(Answer::Regex) => "Regex match failed",
+        Fault::Answer(_) => "HTTP status code error to",
     }
 }
 
-fn smtp(why: Why) -> Reason {
-    match why {
-        Why::Unreachable => "Network unreachable for",
-        Why::ConnectAtOnce => "Error connecting to",
-        Why::Connect | Why::Handshake => "Could not connect to",
-        Why::ConnectTimeout => "Connection timeout to",
-        Why::Write => "Write failure to",
-        Why::WriteTimeout => "Write timeout to",
-        Why::Read => "Read failure from",
-        Why::NoAnswer | Why::ReadTimeout => "Read timeout from",
-        Why::Endless => "Endless reply from",
-        Why::Answer(reason) => reason,
+fn mail(fault: Fault) -> &'static str {
+    match fault {
+        Fault::Connect | Fault::Unreachable => "Could not connect to",
+        Fault::Refused | Fault::Handshake => "Error connecting to",
+        Fault::ConnectTimeout => "Connection timeout to",
+        Fault::Send => "Write failure to",
+        Fault::SendTimeout => "Write timeout to",
+        Fault::NoReply | Fault::ReceiveTimeout => "Read timeout from",
+        Fault::Receive | Fault::Overlong => "Read failure from",
+        Fault::Answer(Answer::Hello) => "Bad HELO response from",
+        Fault::Answer(_) => "Bad greeting banner from",
     }
 }
