@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use testbed::web::{Service, ask};
-use testbed::{Daemon, Host, Lan, wait_for};
+use testbed::{Daemon, Host, Lan, Parts, wait_for};
 
 /// What the configuration says.
 const ADDRESS: &str = "192.0.2.100";
@@ -32,10 +32,10 @@ fn show(program: &Path) {
     let mut servers: Vec<Server> =
         SERVERS.iter().map(|(name, number)| Server::start(lan.host(name, *number))).collect();
     let director = lan.host("director", 1);
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/load_balancing.conf");
+    let configuration = include_str!("load_balancing.conf");
     let mut story = Story {
         start: Instant::now(),
-        daemon: Daemon::start_with(&director, program, &file, &[]),
+        daemon: Daemon::start_parts(&director, program, Parts::All, configuration, &[]),
         told: 0,
         client: None,
     };

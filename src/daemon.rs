@@ -62,7 +62,7 @@ pub struct Daemon {
     pub clock: Clock,
     /// What the process will exit with.
     pub status: i32,
-    /// Notify scripts and FIFOs.
+    /// Notify scripts, FIFOs and mails.
     pub notifier: Notifier,
     /// The startup or shutdown script, while it runs.
     pub script: Option<scripts::Running>,
@@ -133,6 +133,11 @@ impl Daemon {
                 log::info!(target: "vrrp", "{line}");
             }
         }
+        if let Some(check) = &self.check {
+            for line in check::dump::state(check).lines() {
+                log::info!(target: "check", "{line}");
+            }
+        }
     }
 
     /// SIGUSR1; `now` is the scheduler's clock, as for the other dumps.
@@ -149,6 +154,15 @@ impl Daemon {
             let mut text = self.globals(true);
             text.push_str(&vrrp::dump::state(vrrp, &self.clock));
             write(&names::state(names::Part::Vrrp, template, &instance), &text);
+        }
+        if let Some(check) = &self.check {
+            log::info!(
+                target: "check",
+                "Printing checker data for process({process}) on signal"
+            );
+            let mut text = self.globals(false);
+            text.push_str(&check::dump::state(check));
+            write(&names::state(names::Part::Check, template, &instance), &text);
         }
     }
 
@@ -200,6 +214,10 @@ impl HasVrrp for Daemon {
     fn vrrp(&mut self) -> Option<&mut Vrrp> {
         self.vrrp.as_mut()
     }
+
+    fn states_told(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
+        balancing::follow_vrrp(scheduler, daemon);
+    }
 }
 
 impl HasCheck for Daemon {
@@ -218,8 +236,10 @@ pub fn apply(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
         ..runs
     };
     daemon.pid_files.follow(running, getpid());
+    let settings = daemon.configuration.notify.clone();
+    let router_id = dump::global::router_id(&daemon.configuration);
+    notify::configure_mail(scheduler, daemon, &settings, &router_id);
     if running.vrrp || running.check {
-        let settings = daemon.configuration.notify.clone();
         notify::configure_fifos(scheduler, daemon, &settings);
     }
     if running.vrrp {

@@ -8,7 +8,7 @@ use config::{Class, Context, Line, Word, number};
 use crate::keywords::{Checker, GLOBAL, Globals, ROOT, VirtualServer, Work};
 use crate::settings::{FileSettings, Group, Kind, Settings, TlsSettings, TrackFile};
 use crate::settle::Settling;
-use crate::validation;
+use crate::validation::Validation;
 
 /// Names looked through for one that is near a wrong one, so that many wrong ones stay cheap.
 const SUGGESTION_LIMIT: usize = 64;
@@ -155,8 +155,8 @@ impl Draft {
 
     /// The checks that need everything; `notify` is what `global_defs` says about scripts and mail.
     pub fn finish(mut self, notify: &notify::Settings, ctx: &mut Context<'_>) -> Settings {
-        let (groups, masquerades) = (&self.groups, self.globals.nat_masquerade);
-        self.servers.retain_mut(|server| validation::finish(server, groups, masquerades, ctx));
+        let mut validation = Validation::new(&self.groups, self.globals.nat_masquerade);
+        self.servers.retain_mut(|server| validation.finish(server, ctx));
         let mut settings = Settings {
             globals: self.globals,
             tls: self.tls,

@@ -15,9 +15,10 @@ mod virtual_server;
 use std::net::IpAddr;
 use std::rc::Rc;
 
-use config::{Args, Class, Command, Context, Keyword, Line, Row, Table, Word, address, check};
+use config::{Args, Class, Context, Keyword, Line, Row, Table, Word, address, check};
 
 use crate::Draft;
+use crate::script::Script;
 
 pub use checker::dns_type_name;
 pub(crate) use checker::{Checker, Work};
@@ -103,13 +104,13 @@ fn set<T>(value: Option<T>, place: &mut T) {
 }
 
 /// Stores a command of which only the first counts.
-fn first_command(slot: &mut Option<Command>, line: &Line, ctx: &mut Context<'_>) {
+fn first_command(slot: &mut Option<Box<Script>>, line: &Line, ctx: &mut Context<'_>) {
     let Some(command) = line.command(ctx) else { return };
     if slot.is_some() {
         let message = format!("{}: already given; '{}' ignored", line.name(), command.text);
         ctx.report(Class::General, line.span, message);
     } else {
-        *slot = Some(command);
+        *slot = Some(Box::new(Script::new(command, line.span)));
     }
 }
 

@@ -3,17 +3,19 @@
 //! [`Draft`] makes [`settings`] of the keywords of the LVS side of the configuration, with every check
 //! on them that needs no kernel.
 
-#[allow(dead_code)]
 mod checker;
 mod draft;
+pub mod dump;
 mod keywords;
-#[allow(dead_code)]
 mod runtime;
 mod script;
+mod service;
 pub mod settings;
 mod settle;
 mod validation;
 
+#[cfg(test)]
+mod testing;
 #[cfg(test)]
 mod tests;
 
@@ -21,4 +23,5 @@ pub use draft::Draft;
 pub use keywords::{
     FlushOnStop, GLOBAL, Globals, LvsTimeouts, REGEX_OPTIONS, ROOT, SyncDaemon, dns_type_name,
 };
+pub use runtime::{Check, Followed, HasCheck, follow_instance, reload, start, stop};
 pub use settings::Settings;

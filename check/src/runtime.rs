@@ -14,29 +14,31 @@
 
 mod addresses;
 mod checkers;
+mod kernel;
 mod steps;
 mod stop;
-mod sync;
 mod tell;
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, VecDeque};
+use std::rc::Rc;
 use std::time::Duration;
 
 use ipvs::{Batch, Kernel};
 use notify::HasNotify;
 use scheduler::{Class, Ready, Scheduler, ThreadId};
 
-use crate::checker::{CheckerId, Checkers, attempt};
+use crate::checker::attempt::{self, ping};
+use crate::checker::{CheckerId, Checkers};
 use crate::keywords::Globals;
 use crate::service::table::{self, Keys, Work};
 use crate::service::transition::{Came, Result};
 use crate::service::{Service, Told};
-use crate::settings::Kind;
+use crate::settings::{Group, Kind, TlsSettings, TrackFile};
 
+pub use kernel::{Followed, follow_instance};
 pub use steps::{reload, start};
 pub use stop::stop;
-pub use sync::instance_changed;
 
 /// After this long the kernel is asked again for what it refused.
 const ASK_AGAIN: Duration = Duration::from_secs(10);
@@ -69,12 +71,24 @@ pub struct Check {
     /// Virtual servers whose table is not yet what it should be.
     dirty: BTreeSet<u32>,
     globals: Globals,
+    /// What only dumps show.
+    pub(crate) shown: Shown,
     steps: steps::Steps,
     asking_again: Option<ThreadId>,
     addresses: addresses::Addresses,
-    sync: sync::Sync,
     random: config::Random,
+    set: kernel::Set,
+    /// Undone at the end.
+    pings: Option<ping::Allowed>,
     stopping: bool,
+}
+
+/// What a configuration says that nothing here acts on, but dumps show.
+#[derive(Default)]
+pub(crate) struct Shown {
+    pub(crate) tls: Option<TlsSettings>,
+    pub(crate) groups: Vec<Rc<Group>>,
+    pub(crate) files: Vec<Rc<TrackFile>>,
 }
 
 /// A definitive result of a checker (spec checkers-behaviour §2).
@@ -85,9 +99,16 @@ pub(crate) struct Judged {
     pub(crate) mail: Option<Cow<'static, str>>,
 }
 
+#[cfg(test)]
+impl Default for Check {
+    fn default() -> Self {
+        Check::new(Box::new(ipvs::Absent))
+    }
+}
+
 impl Check {
     /// Load balancing without virtual servers, on the kernel's table.
-    pub fn new(kernel: Box<dyn Kernel>, random: config::Random) -> Check {
+    pub fn new(kernel: Box<dyn Kernel>) -> Check {
         Check {
             checkers: Checkers::default(),
             slots: Vec::new(),
@@ -101,13 +122,20 @@ impl Check {
             telling: false,
             dirty: BTreeSet::new(),
             globals: Globals::default(),
+            shown: Shown::default(),
             steps: steps::Steps::default(),
             asking_again: None,
             addresses: addresses::Addresses::default(),
-            sync: sync::Sync::default(),
-            random,
+            random: config::Random::new(),
+            set: kernel::Set::default(),
+            pings: None,
             stopping: false,
         }
+    }
+
+    /// Logs every address that the machine gets or loses (`-a`). To be called before [`start`].
+    pub fn log_addresses(&mut self) {
+        self.addresses.logged = true;
     }
 
     /// Virtual servers in the order of the configuration.
@@ -193,7 +221,7 @@ pub(crate) fn judged<W: HasCheck>(
         came
     });
     finish(s, w);
-    !matches!(came, None | Some(Came::ToNothing))
+    came != Some(Came::ToNothing)
 }
 
 /// Takes what a checker adds to the weight of its real server, replacing what it added before.

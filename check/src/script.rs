@@ -20,14 +20,15 @@ pub(crate) struct Script {
 
 impl Script {
     /// A notification script.
-    pub(crate) fn notify(command: Command, span: Span) -> Script {
+    pub(crate) fn new(command: Command, span: Span) -> Script {
         Script { command, span, misc: false }
     }
 
-    /// The script of a MISC_CHECK, which names its user separately.
-    pub(crate) fn misc(command: Command, user: Option<(Word, Option<Word>)>, span: Span) -> Script {
-        let (user, group) = user.map_or((None, None), |(user, group)| (Some(user), group));
-        Script { command: Command { user, group, ..command }, span, misc: true }
+    /// Makes it the script of a MISC_CHECK, which names its user separately.
+    pub(crate) fn run_by(&mut self, user: Option<(Word, Option<Word>)>) {
+        (self.command.user, self.command.group) =
+            user.map_or((None, None), |(user, group)| (Some(user), group));
+        self.misc = true;
     }
 }
 

@@ -52,6 +52,8 @@ pub(crate) struct Real {
     pub(crate) contributions: Vec<(CheckerId, i64)>,
     /// Its weight in the kernel's table, while it is in there.
     pub(crate) programmed: Option<u32>,
+    /// It went through a reload.
+    pub(crate) reloaded: bool,
 }
 
 impl Real {
@@ -66,6 +68,7 @@ impl Real {
             was_alive: false,
             contributions: Vec::new(),
             programmed: None,
+            reloaded: false,
         }
     }
 

@@ -14,7 +14,7 @@ use notify::Script;
 
 use crate::keywords::Globals;
 pub use ipvs::{Family, Forwarding, Protocol};
-pub use words::{Arguments, Endpoint, Method, ScriptLine, StatusCodes};
+pub use words::{Arguments, Endpoint, Method, ScriptLine, StatusRange};
 
 /// Everything the load-balancing side of a configuration says.
 #[derive(Clone, Debug, Default)]
@@ -325,7 +325,7 @@ pub struct Url {
     /// Name to send as SNI, if any: `sni_name`, else `virtualhost` of the url, the checker or the
     /// virtual server (not of the real server).
     pub sni: Option<Rc<str>>,
-    /// Accepted status codes; inclusive ranges.
+    /// Accepted status codes; inclusive ranges, in order, none touching the next.
     pub status: Vec<(u16, u16)>,
     /// `digest`: MD5 of the body.
     pub digest: Option<[u8; 16]>,
@@ -415,6 +415,24 @@ impl Kind {
     /// Whether it has a [`Connection`].
     pub fn connects(&self) -> bool {
         !matches!(self, Kind::Misc(_) | Kind::File(_) | Kind::Bfd(_))
+    }
+
+    /// `retry` while nothing says otherwise (spec checkers-behaviour §3.2).
+    pub fn default_retry(&self) -> u32 {
+        match self {
+            Kind::Dns(_) => 3,
+            Kind::Misc(_) => 0,
+            _ => 1,
+        }
+    }
+
+    /// `delay_before_retry` while nothing says otherwise.
+    pub fn default_delay_before_retry(&self, delay_loop: Duration) -> Duration {
+        match self {
+            Kind::Dns(_) => delay_loop,
+            Kind::Http(_) => Duration::from_secs(3),
+            _ => Duration::from_secs(1),
+        }
     }
 
     /// The keyword of the checker.

@@ -1,13 +1,13 @@
 //! From what blocks say to settings: defaults filled in, names formed, and what is equal shared.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fmt::Write;
 use std::hash::Hash;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use config::{Context, Span};
+use config::Context;
 use ipvs::Forwarding;
 
 use crate::draft::Named;
@@ -30,8 +30,6 @@ pub(crate) struct Settling<'a> {
     globals: &'a Globals,
     notify: &'a notify::Settings,
     groups: &'a Named<Group>,
-    /// How many virtual servers use a group so far.
-    uses: HashMap<String, u32>,
     scripts: Scripts<'a>,
     shared: Shared,
     /// Names of the files that are followed.
@@ -61,7 +59,6 @@ impl<'a> Settling<'a> {
             globals,
             notify,
             groups,
-            uses: HashMap::new(),
             scripts: Scripts::new(notify),
             shared: Shared::default(),
             files: HashSet::new(),
@@ -74,7 +71,13 @@ impl<'a> Settling<'a> {
         server: VirtualServerBlock,
         ctx: &mut Context<'_>,
     ) -> Option<VirtualServer> {
-        let identity = self.identity(&server.identity)?;
+        let identity = match &server.identity {
+            keywords::Identity::Address(ip, port) => Identity::Address(*ip, *port),
+            keywords::Identity::Mark(mark) => Identity::Mark(*mark),
+            keywords::Identity::Group(name) => {
+                Identity::Group(Rc::clone(self.groups.get(name)?), server.number)
+            }
+        };
         let word = server.protocol.map_or("none", |protocol| protocol.word());
         let name = match &identity {
             Identity::Address(ip, port) => self.shared.name(*ip, word, *port),
@@ -92,8 +95,8 @@ impl<'a> Settling<'a> {
             delay_loop: server.timing.delay_loop.unwrap_or(DELAY_LOOP),
             smtp_alert: alerts.unwrap_or(true),
         };
-        let quorum_up = self.script(server.quorum_up, server.span, ctx);
-        let quorum_down = self.script(server.quorum_down, server.span, ctx);
+        let quorum_up = self.script(server.quorum_up, ctx);
+        let quorum_down = self.script(server.quorum_down, ctx);
         let sorry = server.sorry.map(|sorry| SorryServer {
             address: sorry.address,
             port: sorry.port,
@@ -142,27 +145,12 @@ impl<'a> Settling<'a> {
         self.files
     }
 
-    fn identity(&mut self, identity: &keywords::Identity) -> Option<Identity> {
-        Some(match identity {
-            keywords::Identity::Address(ip, port) => Identity::Address(*ip, *port),
-            keywords::Identity::Mark(mark) => Identity::Mark(*mark),
-            keywords::Identity::Group(name) => {
-                let group = self.groups.get(name)?;
-                let uses = self.uses.entry(name.clone()).or_default();
-                let number = *uses;
-                *uses += 1;
-                Identity::Group(Rc::clone(group), number)
-            }
-        })
-    }
-
     fn script(
         &mut self,
-        command: Option<config::Command>,
-        span: Span,
+        script: Option<Box<Script>>,
         ctx: &mut Context<'_>,
     ) -> Option<Rc<notify::Script>> {
-        self.scripts.find(Script::notify(command?, span), ctx)
+        self.scripts.find(*script?, ctx)
     }
 
     fn real_server(
@@ -187,8 +175,8 @@ impl<'a> Settling<'a> {
             upper_threshold: real.upper_threshold,
             lower_threshold: real.lower_threshold,
             inhibit: real.inhibit.unwrap_or(outer.inhibit),
-            notify_up: self.script(real.notify_up, real.span, ctx),
-            notify_down: self.script(real.notify_down, real.span, ctx),
+            notify_up: self.script(real.notify_up, ctx),
+            notify_down: self.script(real.notify_down, ctx),
             smtp_alert: real.smtp_alert.unwrap_or(outer.smtp_alert),
             shown: self.shared.defaults(RealServerDefaults {
                 alpha: timing.alpha.unwrap_or(false),
@@ -217,7 +205,7 @@ impl<'a> Settling<'a> {
         let kind = match work {
             Work::Known(kind) => self.known(kind, host, outer),
             Work::Script { script, timeout, dynamic } => Kind::Misc(Box::new(MiscSettings {
-                script: self.scripts.find(script, ctx)?,
+                script: self.scripts.find(*script, ctx)?,
                 timeout: match timeout {
                     0 => outer.delay_loop,
                     seconds => Duration::from_secs(u64::from(seconds)),
@@ -282,15 +270,10 @@ impl<'a> Settling<'a> {
 /// When a checker runs (spec checkers-behaviour §3.2).
 fn schedule(kind: &Kind, timing: &Timing, log_all_failures: bool) -> Schedule {
     let delay_loop = timing.delay_loop.unwrap_or(DELAY_LOOP);
-    let (retry, delay_before_retry) = match kind {
-        Kind::Dns(_) => (3, delay_loop),
-        Kind::Misc(_) => (0, Duration::from_secs(1)),
-        Kind::Http(_) => (1, Duration::from_secs(3)),
-        _ => (1, Duration::from_secs(1)),
-    };
+    let delay_before_retry = kind.default_delay_before_retry(delay_loop);
     Schedule {
         delay_loop,
-        retry: timing.retry.unwrap_or(retry),
+        retry: timing.retry.unwrap_or(kind.default_retry()),
         delay_before_retry: timing.delay_before_retry.unwrap_or(delay_before_retry),
         warmup: timing.warmup.unwrap_or(delay_loop),
         alpha: timing.alpha.unwrap_or(false) && !matches!(kind, Kind::File(_)),
@@ -323,10 +306,39 @@ impl Shared {
 
     /// `[10.1.1.2]:tcp:80`.
     fn name(&mut self, address: IpAddr, word: &str, port: u16) -> Rc<str> {
-        self.room.clear();
-        // A String takes all that is written to it.
-        let _ = write!(self.room, "[{address}]:{word}:{port}");
-        self.room.as_str().into()
+        let room = &mut self.room;
+        room.clear();
+        room.push('[');
+        match address {
+            IpAddr::V4(ip) => {
+                for (index, octet) in ip.octets().into_iter().enumerate() {
+                    if index > 0 {
+                        room.push('.');
+                    }
+                    decimal(room, u16::from(octet));
+                }
+            }
+            // A String takes all that is written to it.
+            IpAddr::V6(ip) => drop(write!(room, "{ip}")),
+        }
+        room.push_str("]:");
+        room.push_str(word);
+        room.push(':');
+        decimal(room, port);
+        room.as_str().into()
+    }
+}
+
+/// Writes a number. Each real server has a name, and five numbers by the formatter would be most of the
+/// work for it.
+fn decimal(room: &mut String, number: u16) {
+    let mut divisor = 10_000;
+    while divisor > 1 && divisor > number {
+        divisor /= 10;
+    }
+    while divisor > 0 {
+        room.extend(char::from_digit(u32::from(number / divisor % 10), 10));
+        divisor /= 10;
     }
 }
 
@@ -346,5 +358,19 @@ impl<T: ?Sized + Eq + Hash> Pool<T> {
         }
         self.0.insert(Rc::clone(&thing));
         thing
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_names_are_those_of_the_formatter() {
+        for number in 0..=u16::MAX {
+            let mut room = String::new();
+            decimal(&mut room, number);
+            assert_eq!(room, number.to_string());
+        }
     }
 }

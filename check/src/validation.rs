@@ -2,8 +2,7 @@
 //!
 //! Each takes time linear in the count of real servers and entries.
 
-use std::collections::HashSet;
-use std::rc::Rc;
+use std::collections::{HashMap, HashSet};
 
 use config::{Class, Context};
 use ipvs::{Family, Forwarding, Protocol};
@@ -27,51 +26,64 @@ pub(crate) fn block_end(server: &mut VirtualServer, ctx: &mut Context<'_>) {
     }
 }
 
-/// The checks once everything is read; false when the virtual server is dropped.
-pub(crate) fn finish(
-    server: &mut VirtualServer,
-    groups: &Named<Group>,
+/// The checks once everything is read.
+pub(crate) struct Validation<'a> {
+    groups: &'a Named<Group>,
+    /// `lvs_nat_masquerade`.
     masquerades: bool,
-    ctx: &mut Context<'_>,
-) -> bool {
-    let group = match &server.identity {
-        Identity::Group(name) => {
-            let group = groups.get(name).map(Rc::as_ref);
-            let problem = match group {
-                None => "no such virtual_server_group",
-                Some(group) if group.conflicts(server.family) => {
-                    "the group's address family is not its own"
-                }
-                Some(_) => "",
-            };
-            if !problem.is_empty() {
+    /// How many virtual servers have asked for a group.
+    uses: HashMap<String, u32>,
+}
+
+impl<'a> Validation<'a> {
+    pub(crate) fn new(groups: &'a Named<Group>, masquerades: bool) -> Self {
+        Validation { groups, masquerades, uses: HashMap::new() }
+    }
+
+    /// Checks a virtual server; false when it is dropped.
+    pub(crate) fn finish(&mut self, server: &mut VirtualServer, ctx: &mut Context<'_>) -> bool {
+        let group = match self.group(server) {
+            Ok(group) => group,
+            Err(problem) => {
                 // Never counted by a configuration test.
                 ctx.log(Some(server.span), format!("{}: {problem}; ignored", server.identity));
                 return false;
             }
-            group
+        };
+        if server.real_servers.is_empty() {
+            general(server, "no real servers; ignored", ctx);
+            return false;
         }
-        _ => None,
-    };
-    if server.real_servers.is_empty() {
-        general(server, "no real servers; ignored", ctx);
-        return false;
+        family(server, group, ctx);
+        service(server, group, ctx);
+        if server.scheduler.is_none() {
+            general(server, "no scheduler; wlc is used", ctx);
+        }
+        masquerading(server, self.masquerades, ctx);
+        duplicates(server, ctx);
+        forwarding(server, ctx);
+        sorry_inhibit(server, ctx);
+        quorum(server, ctx);
+        match group {
+            Some(group) => group_ports(server, group, ctx),
+            None => ports(server, ctx),
+        }
+        true
     }
-    family(server, group, ctx);
-    service(server, group, ctx);
-    if server.scheduler.is_none() {
-        general(server, "no scheduler; wlc is used", ctx);
+
+    /// The group, if the virtual server is of one; its users are numbered, also those without real
+    /// servers.
+    fn group(&mut self, server: &mut VirtualServer) -> Result<Option<&'a Group>, &'static str> {
+        let Identity::Group(name) = &server.identity else { return Ok(None) };
+        let group = self.groups.get(name).ok_or("no such virtual_server_group")?;
+        if group.conflicts(server.family) {
+            return Err("the group's address family is not its own");
+        }
+        let uses = self.uses.entry(name.clone()).or_default();
+        server.number = *uses;
+        *uses += 1;
+        Ok(Some(group.as_ref()))
     }
-    masquerading(server, masquerades, ctx);
-    duplicates(server, ctx);
-    forwarding(server, ctx);
-    sorry_inhibit(server, ctx);
-    quorum(server, ctx);
-    match group {
-        Some(group) => group_ports(server, group, ctx),
-        None => ports(server, ctx),
-    }
-    true
 }
 
 fn general(server: &VirtualServer, problem: &str, ctx: &mut Context<'_>) {
@@ -83,14 +95,20 @@ fn family(server: &mut VirtualServer, group: Option<&Group>, ctx: &mut Context<'
     if server.family.is_some() {
         return;
     }
-    let mut families = group.into_iter().flat_map(Group::families);
-    match families.next() {
-        Some(first) => server.family = families.all(|family| family == first).then_some(first),
+    let families: HashSet<Family> = match group {
+        Some(group) => group.families().collect(),
         None => {
-            let message = format!("{}: no address family; IPv4 is used", server.identity);
-            ctx.log(Some(server.span), message);
-            server.family = Some(Family::Inet);
+            let servers = server.real_servers.iter().map(|real| real.address);
+            servers.chain(server.sorry.map(|sorry| sorry.address)).map(Family::of).collect()
         }
+    };
+    let one = families.iter().next().filter(|_| families.len() == 1);
+    server.family = one.copied();
+    // A group may well have both; a firewall mark and its real servers need one.
+    if families.is_empty() || (one.is_none() && group.is_none()) {
+        let message = format!("{}: no address family; IPv4 is used", server.identity);
+        ctx.log(Some(server.span), message);
+        server.family = Some(Family::Inet);
     }
 }
 
@@ -179,9 +197,13 @@ fn sorry_inhibit(server: &mut VirtualServer, ctx: &mut Context<'_>) {
     }
 }
 
-fn quorum(server: &mut VirtualServer, ctx: &mut Context<'_>) {
+fn total_weight(server: &VirtualServer) -> u64 {
     let weight = |real: &RealServer| u64::from(real.weight.unwrap_or(server.weight));
-    let total: u64 = server.real_servers.iter().map(weight).sum();
+    server.real_servers.iter().map(weight).sum()
+}
+
+fn quorum(server: &mut VirtualServer, ctx: &mut Context<'_>) {
+    let total = total_weight(server);
     if u64::from(server.quorum) > total {
         let message = format!(
             "{}: quorum {} exceeds {total}, the weight of all real servers; lowered to it",
@@ -248,8 +270,29 @@ fn ports(server: &mut VirtualServer, ctx: &mut Context<'_>) {
         }
     }
     if changed {
-        let mut seen = HashSet::with_capacity(server.real_servers.len());
-        server.real_servers.retain(|real| seen.insert((real.address, real.port)));
+        same_by_now(server, ctx);
+    }
+}
+
+/// Of real servers that the port rules have made equal the kernel takes only one.
+fn same_by_now(server: &mut VirtualServer, ctx: &mut Context<'_>) {
+    let mut seen = HashSet::with_capacity(server.real_servers.len());
+    let identity = &server.identity;
+    server.real_servers.retain(|real| {
+        let first = seen.insert((real.address, real.port));
+        if !first {
+            let message = format!(
+                "{identity}: real_server {} {} appears twice by now; the second is ignored",
+                real.address, real.port
+            );
+            ctx.log(Some(real.span), message);
+        }
+        first
+    });
+    let total = u32::try_from(total_weight(server)).unwrap_or(u32::MAX);
+    if server.quorum > total {
+        server.quorum = total;
+        server.hysteresis = server.hysteresis.min(total.wrapping_sub(1));
     }
 }
 
@@ -271,5 +314,12 @@ fn group_ports(server: &VirtualServer, group: &Group, ctx: &mut Context<'_>) {
             );
             ctx.report(Class::General, real.span, message);
         }
+    }
+    let sorry = server.sorry.filter(|sorry| keeps_port(sorry.method.or(server.method)));
+    if let Some(port) = sorry.map(|sorry| sorry.port).filter(|port| *port != 0)
+        && (marks || entries.iter().any(|entry| *entry != port))
+    {
+        let message = format!("{}: sorry_server: port {port} is ignored", server.identity);
+        ctx.report(Class::Warning, server.span, message);
     }
 }

@@ -1,26 +1,115 @@
-//! Load balancing on a kernel that has it: whole daemons in a virtual machine.
+//! Load balancing on a kernel that has it: whole daemons in a virtual machine (see `testbed::guest`).
+//!
+//! A scenario runs one daemon through one story and writes down what can be seen from outside: tables, lines,
+//! who answers. It asserts what it means to show, so that it says something with one daemon alone; then the C
+//! keepalived and ours go through it, and what they wrote must be equal, line by line.
 
 #![allow(
     clippy::unwrap_used,
     reason = "all of this crate is test code, not only its #[test] functions"
 )]
 
+mod site;
+mod table;
+mod traffic;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use testbed::guest::{Suite, Test};
+use testbed::guest::{OURS, Suite, Test};
+use testbed::{C_KEEPALIVED, Daemon, Host, Parts};
+
+/// Whether our daemon balances load. Until then only the C keepalived goes through the scenarios,
+/// unless `KEEPALIVED_UNDER_TEST` puts another binary in the place of ours.
+const OURS_BALANCES: bool = true;
+
+/// The variable that names another binary.
+const UNDER_TEST: &str = "KEEPALIVED_UNDER_TEST";
+
+/// Makes a test of each scenario.
+macro_rules! scenarios {
+    ($($module:ident::$scenario:ident),* $(,)?) => {
+        [$(Test {
+            name: concat!(stringify!($module), "::", stringify!($scenario)),
+            body: || compare($module::$scenario),
+        }),*]
+    };
+}
 
 fn main() -> ExitCode {
     let built = PathBuf::from(env!("CARGO_BIN_EXE_keepalived"));
     testbed::guest::main(&Suite {
-        tests: &[Test { name: "smoke", body: smoke }],
-        program: std::env::var_os("KEEPALIVED_UNDER_TEST").map_or(built, PathBuf::from),
+        tests: &scenarios![
+            table::every_kind_of_service,
+            traffic::through_nat,
+            traffic::through_direct_routing,
+            traffic::through_a_tunnel,
+            traffic::quorum_lost_and_gained,
+            traffic::inhibited_servers_stay_with_weight_0,
+        ],
+        program: std::env::var_os(UNDER_TEST).map_or(built, PathBuf::from),
         kernel: Path::new(env!("CARGO_TARGET_TMPDIR")).join("guest-kernel"),
+        environment: &[UNDER_TEST],
     })
 }
 
-fn smoke() {
-    println!("{}", testbed::run("ipvsadm -Ln"));
-    println!("{}", testbed::run("uname -a"));
-    println!("{}", testbed::run("ps"));
+/// One daemon's story, as it can be seen from outside.
+type Scenario = fn(program: &Path) -> String;
+
+/// Both daemons go through it at the same time, each on a network of its own.
+fn compare(scenario: Scenario) {
+    let (theirs, ours) = std::thread::scope(|scope| {
+        let theirs = scope.spawn(|| scenario(Path::new(C_KEEPALIVED)));
+        let wanted = OURS_BALANCES || std::env::var_os(UNDER_TEST).is_some();
+        let ours = wanted.then(|| scenario(Path::new(OURS)));
+        (theirs.join(), ours)
+    });
+    let theirs = theirs.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    println!("{theirs}");
+    let Some(ours) = ours else { return };
+    if theirs != ours {
+        panic!("the daemons differ:\n{}", differences(&theirs, &ours));
+    }
+}
+
+/// Both texts, with a mark before each line that the other does not have.
+fn differences(theirs: &str, ours: &str) -> String {
+    let marked = |text: &str, other: &str| {
+        let mark = |line| if other.lines().any(|l| l == line) { "   " } else { ">> " };
+        text.lines().map(|line| format!("{}{line}\n", mark(line))).collect::<String>()
+    };
+    format!("theirs:\n{}ours:\n{}", marked(theirs, ours), marked(ours, theirs))
+}
+
+/// Starts the load balancing of a daemon.
+#[track_caller]
+fn start(host: &Host, program: &Path, configuration: &str) -> Daemon {
+    start_with(host, program, configuration, &[])
+}
+
+/// As [`start`], with further arguments.
+#[track_caller]
+fn start_with(host: &Host, program: &Path, configuration: &str, arguments: &[&str]) -> Daemon {
+    Daemon::start_parts(host, program, Parts::Checkers, configuration, arguments)
+}
+
+/// Global definitions that every configuration here begins with, and `lines`.
+fn global(lines: &str) -> String {
+    format!("global_defs {{\n  script_user root\n  {lines}\n}}\n")
+}
+
+/// What is in the kernel's table, as the command lines that would make it, sorted.
+#[track_caller]
+fn table(host: &Host) -> String {
+    host.run("ipvsadm -Sn")
+}
+
+/// What a daemon's log says about services, in order and without the time. (Two checkers may succeed at the
+/// same moment; those lines have no order.)
+fn told(daemon: &Daemon) -> String {
+    const ABOUT: [&str; 5] = [" VS ", "service ", "_CHECK", "Misc", "IPVS cmd"];
+    let log = daemon.log();
+    let lines = log.lines().filter_map(|line| Some(line.split_once(": ")?.1));
+    let wanted = lines.filter(|text| ABOUT.iter().any(|about| text.contains(about)));
+    wanted.map(|text| format!("{text}\n")).collect()
 }

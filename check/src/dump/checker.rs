@@ -5,11 +5,12 @@ use std::fmt::Write;
 use scheduler::Exit;
 
 use super::{Seconds, Text, yes};
-use crate::checker::Checker;
+use crate::checker::{Checker, files};
+use crate::keywords::dns_type_name;
 use crate::runtime::Check;
 use crate::settings::{
     Arguments, CheckerSettings, Connection, Endpoint, FileSettings, HttpProtocol, HttpSettings,
-    Kind, MiscSettings, RealServer, RegexSettings, StatusCodes, UdpSettings, Url, dns_type_name,
+    Kind, MiscSettings, RealServer, RegexSettings, StatusRange, UdpSettings, Url,
 };
 
 /// All checkers, then what they follow.
@@ -82,7 +83,7 @@ fn checker(t: &mut Text, checker: &Checker) {
         Kind::Http(own) => http(t, own),
         Kind::Smtp(helo) => t.line(format_args!("   helo = {helo}")),
         Kind::Dns(dns) => {
-            t.line(format_args!("   Type = {}", dns_type_name(dns.kind)));
+            t.line(format_args!("   Type = {}", dns_type_name(dns.kind).unwrap_or("unknown")));
             t.line(format_args!("   Name = {}", if dns.name.is_empty() { "." } else { &dns.name }));
         }
         Kind::Misc(own) => misc(t, own, v.last_exit),
@@ -140,7 +141,10 @@ fn url(t: &mut Text, url: &Url) {
         });
         t.line(format_args!("     digest = {hex}"));
     }
-    t.line(format_args!("     HTTP Status Code(s) {}", StatusCodes(&url.status)));
+    t.line("     HTTP Status Code(s)");
+    for range in &url.status {
+        t.line(format_args!("       {}", StatusRange(*range)));
+    }
     t.given("     Virtual host = ", url.host.as_ref());
     let set = if url.tls_compliant { "set" } else { "unset" };
     t.line(format_args!("     tls_compliant {set}"));
@@ -203,7 +207,8 @@ fn files(t: &mut Text, check: &Check) {
     for file in &check.shown.files {
         t.line(format_args!(" Track file = {}", file.name));
         t.line(format_args!("   File = {}", file.path));
-        t.line(format_args!("   Status = {}", check.checkers.file_value(&file.path)));
+        let status = files::number(file).unwrap_or_default();
+        t.line(format_args!("   Status = {status}"));
         let reverse = if file.reverse { " reverse" } else { "" };
         t.line(format_args!("   Weight = {}{reverse}", file.weight));
         t.line("   Tracking instances :");

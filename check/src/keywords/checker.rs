@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::rc::Rc;
 
-use config::{Args, Class, Command, Context, Grammar, Keyword, Line, Row, Table, Word};
+use config::{Args, Class, Context, Grammar, Keyword, Line, Row, Table, Word};
 
 use super::connection::{CONNECTION, Connection, SCHEDULING};
 use super::http::HTTP;
@@ -40,7 +40,7 @@ pub(crate) enum Work {
     /// All is known but the defaults of `HTTP_GET`.
     Known(Kind),
     /// A script, which is looked for once everything is read.
-    Script { script: Script, timeout: u32, dynamic: bool },
+    Script { script: Box<Script>, timeout: u32, dynamic: bool },
     /// A file defined before, by its name.
     File { name: Word, weight: Option<i32>, reverse: Option<bool> },
     /// A BFD instance defined before, by its name.
@@ -57,17 +57,17 @@ pub(super) struct Block {
     /// Further checks of an SMTP_CHECK.
     hosts: Vec<Connection>,
     helo: Option<Rc<str>>,
-    command: Option<Command>,
+    command: Option<Box<Script>>,
     user: Option<(Word, Option<Word>)>,
     timeout: u32,
     dynamic: bool,
     dns: u16,
     dns_name: Option<Rc<str>>,
     udp: UdpSettings,
-    file: Option<Word>,
+    /// The file or BFD instance it follows.
+    followed: Option<Word>,
     weight: Option<i32>,
     reverse: Option<bool>,
-    bfd: Option<Word>,
 }
 
 impl Timed for Block {
@@ -92,10 +92,9 @@ impl Block {
             dns: SOA,
             dns_name: None,
             udp: UdpSettings { max_length: MAX_REPLY_LENGTH, ..UdpSettings::default() },
-            file: None,
+            followed: None,
             weight: None,
             reverse: None,
-            bfd: None,
         }
     }
 }
@@ -201,7 +200,7 @@ pub(super) static UDP: Table<Block> = Table::new(&[
 pub(super) static FILE: Table<Block> = Table::new(&[
     Row::new(
         Keyword::new("track_file", Args::Word { max: 0 }, "A track_file defined before").required(),
-        |block, line, ctx| block.file = line.word(ctx).cloned(),
+        |block, line, ctx| block.followed = line.word(ctx).cloned(),
     ),
     Row::new(
         Keyword::new(
@@ -266,7 +265,7 @@ impl Block {
             (Work::Known(kind), true) if kind.connects() && !connection.finish(line, ctx) => {}
             (_, true) => checkers.push(Checker { connection, work }),
             (Work::Known(kind), false) => {
-                // Without an end of its own the first host takes its place.
+                // Without a connection of its own the first host takes its place.
                 let own = connection.given.then(|| connection.clone());
                 let hosts = hosts.into_iter().map(|mut host| {
                     host.timing = host.timing.or(&connection.timing);
@@ -287,17 +286,16 @@ impl Block {
     fn work(&mut self, line: &Line, ctx: &mut Context<'_>) -> Option<Work> {
         let made = match line.name() {
             "HTTP_GET" | "SSL_GET" => self.http(line).ok_or("no url"),
-            "MISC_CHECK" => self.command.take().ok_or("no misc_path").map(|command| Work::Script {
-                script: Script::misc(command, self.user.take(), line.span),
-                timeout: self.timeout,
-                dynamic: self.dynamic,
+            "MISC_CHECK" => self.command.take().ok_or("no misc_path").map(|mut script| {
+                script.run_by(self.user.take());
+                Work::Script { script, timeout: self.timeout, dynamic: self.dynamic }
             }),
-            "FILE_CHECK" => self.file.take().ok_or("no track_file").map(|name| Work::File {
+            "FILE_CHECK" => self.followed.take().ok_or("no track_file").map(|name| Work::File {
                 name,
                 weight: self.weight,
                 reverse: self.reverse,
             }),
-            "BFD_CHECK" => self.bfd.take().ok_or("no name").map(Work::Bfd),
+            "BFD_CHECK" => self.followed.take().ok_or("no name").map(Work::Bfd),
             "SMTP_CHECK" => {
                 let helo = self.helo.take().unwrap_or_else(|| HELO_NAME.into());
                 Ok(Work::Known(Kind::Smtp(helo)))
@@ -366,7 +364,8 @@ fn dns_name(block: &mut Block, line: &Line, ctx: &mut Context<'_>) {
 fn file_weight(block: &mut Block, line: &Line, ctx: &mut Context<'_>) {
     block.weight = number(line, ctx).or(block.weight);
     match line.words.get(1).map(|word| (word, word.text.as_str())) {
-        None => {}
+        // A weight of its own is without the file's `reverse`.
+        None => block.reverse = block.weight.map(|_| false),
         Some((_, "reverse")) => block.reverse = Some(true),
         Some((_, "noreverse")) => block.reverse = Some(false),
         Some((word, other)) => {
@@ -377,8 +376,8 @@ fn file_weight(block: &mut Block, line: &Line, ctx: &mut Context<'_>) {
 }
 
 fn bfd_name(block: &mut Block, line: &Line, ctx: &mut Context<'_>) {
-    match (line.words.as_slice(), &block.bfd) {
-        ([name], None) => block.bfd = Some(name.clone()),
+    match (line.words.as_slice(), &block.followed) {
+        ([name], None) => block.followed = Some(name.clone()),
         ([name], Some(_)) => {
             let message = format!("name: already given; '{}' ignored", name.text);
             ctx.report(Class::General, name.span, message);

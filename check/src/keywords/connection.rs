@@ -8,7 +8,7 @@ use config::{Args, Class, Context, Handler, Keyword, Line, Row, Table, address};
 
 use super::timing::{
     CONNECT_TIMEOUT, DELAY_BEFORE_RETRY, DELAY_LOOP, LENIENT_RETRY, Timed, Timing, WARMUP, alpha,
-    duration, retries,
+    duration, retries, time,
 };
 use super::{INTERFACE_NAME_MAX, number, set, text};
 use crate::settings;
@@ -22,7 +22,7 @@ pub(crate) struct Connection {
     bind_port: u16,
     interface: Option<Rc<str>>,
     mark: u32,
-    /// An end of the connection was given.
+    /// One of the keywords about the connection was given.
     pub(super) given: bool,
     pub(crate) timing: Timing,
     pub(crate) log_all_failures: bool,
@@ -119,7 +119,10 @@ pub(super) static CONNECTION: Table<Connection> = Table::new(&[
             set(text(line, ctx).map(Some), &mut connection.interface);
         },
     ),
-    duration(CONNECT_TIMEOUT.or("5")),
+    end(CONNECT_TIMEOUT.or("5"), |connection, line, ctx| {
+        connection.given = true;
+        time(connection, line, ctx);
+    }),
     end(
         Keyword::new("fwmark", Args::lenient(0, u32::MAX as i64), "Mark of the packets"),
         |connection, line, ctx| {

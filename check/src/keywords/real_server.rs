@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use std::rc::Rc;
 
-use config::{Args, Class, Command, Context, Grammar, Handler, Keyword, Line, Row, Span, Table};
+use config::{Args, Body, Class, Context, Grammar, Handler, Keyword, Line, Row, Span, Table};
 use ipvs::{Family, Forwarding};
 
 use super::checker::{BFD, CONNECTING, Checker, DNS, FILE, MISC, SMTP, UDP, checker};
@@ -17,6 +17,7 @@ use super::timing::{
 };
 use super::virtual_server::VirtualServer;
 use super::{address_and_port, first_command, number, set, single_word, text};
+use crate::script::Script;
 
 /// A real server as its block says.
 pub(crate) struct RealServer {
@@ -34,8 +35,8 @@ pub(crate) struct RealServer {
     pub(crate) inhibit: Option<bool>,
     /// Place of the block.
     pub(crate) span: Span,
-    pub(crate) notify_up: Option<Command>,
-    pub(crate) notify_down: Option<Command>,
+    pub(crate) notify_up: Option<Box<Script>>,
+    pub(crate) notify_down: Option<Box<Script>>,
     pub(crate) timing: Timing,
     pub(crate) smtp_alert: Option<bool>,
     pub(crate) virtualhost: Option<Rc<str>>,
@@ -159,6 +160,9 @@ pub(super) fn real_server(server: &mut VirtualServer, line: &Line, ctx: &mut Con
         snmp_name: None,
         checkers: Vec::new(),
     };
+    // All blocks in it are checkers.
+    let checkers = line.lines().iter().filter(|l| matches!(l.keyword.body, Body::Block(_)));
+    real.checkers.reserve_exact(checkers.count());
     for line in line.lines() {
         REAL_SERVER.apply(&mut real, line, ctx);
     }

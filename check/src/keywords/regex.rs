@@ -3,7 +3,7 @@
 //! What is wrong here has never been an error of the configuration: it is logged, and the test of a
 //! configuration passes.
 
-use config::{Args, Context, Keyword, Line, Row, Table, Word};
+use config::{Args, Context, Keyword, Line, Row, Table, Word, unescaped};
 
 use crate::settings::RegexSettings;
 
@@ -51,11 +51,9 @@ pub(super) struct Regex {
 /// Keywords about the expression that a body must match.
 pub(super) static REGEX: Table<Regex> = Table::new(&[
     Row::new(
-        Keyword::new("regex", Args::Free("PATTERN"), "Expression the body must match"),
-        |regex, line, ctx| match line.words.as_slice() {
-            [pattern] => regex.pattern = Some(pattern.text.clone()),
-            _ => ctx.log(Some(line.span), "regex: exactly one pattern expected; ignored"),
-        },
+        // Quotes and escapes are those of commands: a `\` for the expression is written twice.
+        Keyword::new("regex", Args::Command, "Expression the body must match"),
+        pattern,
     ),
     Row::new(
         Keyword::new("regex_no_match", Args::Flag, "The body must not match"),
@@ -98,6 +96,17 @@ pub(super) static REGEX: Table<Regex> = Table::new(&[
         },
     ),
 ]);
+
+fn pattern(regex: &mut Regex, line: &Line, ctx: &mut Context<'_>) {
+    let pattern = match line.words.as_slice() {
+        [word] => unescaped(&word.text).map_err(|error| error.to_string()),
+        _ => Err("exactly one pattern expected".to_owned()),
+    };
+    match pattern {
+        Ok(pattern) => regex.pattern = Some(pattern),
+        Err(problem) => ctx.log(Some(line.span), format!("regex: {problem}; ignored")),
+    }
+}
 
 impl Regex {
     fn number(&mut self, line: &Line, which: usize, ctx: &mut Context<'_>) -> Option<usize> {

@@ -65,16 +65,19 @@ pub(super) const CONNECT_TIMEOUT: Keyword =
 
 /// A row of one of the durations.
 pub(super) const fn duration<T: Timed>(keyword: Keyword) -> Row<T> {
-    Row::new(keyword, |block, line, ctx| {
-        let timing = block.timing();
-        let place = match line.name() {
-            "delay_loop" => &mut timing.delay_loop,
-            "delay_before_retry" => &mut timing.delay_before_retry,
-            "warmup" => &mut timing.warmup,
-            _ => &mut timing.connect_timeout,
-        };
-        *place = line.decimal(ctx).map(Duration::from_micros).or(*place);
-    })
+    Row::new(keyword, time)
+}
+
+/// Handles any of the durations.
+pub(super) fn time<T: Timed>(block: &mut T, line: &Line, ctx: &mut Context<'_>) {
+    let timing = block.timing();
+    let place = match line.name() {
+        "delay_loop" => &mut timing.delay_loop,
+        "delay_before_retry" => &mut timing.delay_before_retry,
+        "warmup" => &mut timing.warmup,
+        _ => &mut timing.connect_timeout,
+    };
+    *place = line.decimal(ctx).map(Duration::from_micros).or(*place);
 }
 
 /// A row of `retry`.

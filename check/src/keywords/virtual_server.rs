@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 
-use config::{Args, Class, Command, Context, Handler, Keyword, Line, Row, Span, Table};
+use config::{Args, Class, Context, Handler, Keyword, Line, Row, Span, Table};
 use ipvs::{Family, Forwarding, Protocol};
 
 use super::forwarding;
@@ -13,6 +13,7 @@ use super::timing::{
     retries,
 };
 use super::{address_and_port, any_case, first_command, number, set, single_word, text};
+use crate::script::Script;
 use crate::{Draft, validation};
 
 const SCHEDULERS: &[&str] = &[
@@ -61,6 +62,8 @@ pub(crate) struct SorryServer {
 /// A virtual server as its block says.
 pub(crate) struct VirtualServer {
     pub(crate) identity: Identity,
+    /// Which of the users of its group it is.
+    pub(crate) number: u32,
     pub(crate) span: Span,
     pub(crate) family: Option<Family>,
     pub(crate) scheduler: Option<&'static str>,
@@ -81,8 +84,8 @@ pub(crate) struct VirtualServer {
     pub(crate) weight: u32,
     pub(crate) quorum: u32,
     pub(crate) hysteresis: u32,
-    pub(crate) quorum_up: Option<Command>,
-    pub(crate) quorum_down: Option<Command>,
+    pub(crate) quorum_up: Option<Box<Script>>,
+    pub(crate) quorum_down: Option<Box<Script>>,
     pub(crate) sorry: Option<SorryServer>,
     pub(crate) nat_mask: Option<u32>,
     pub(crate) real_servers: Vec<RealServer>,
@@ -96,6 +99,7 @@ impl VirtualServer {
         };
         VirtualServer {
             identity,
+            number: 0,
             span,
             family,
             scheduler: None,

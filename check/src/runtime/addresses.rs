@@ -12,7 +12,7 @@ use netlink::{Address, Channel, Event, Monitor};
 use scheduler::{Class, Ready, Scheduler};
 
 use super::{Check, HasCheck, finish};
-use crate::checker;
+use crate::checker::schedule;
 use crate::settings::Identity;
 
 /// When the kernel could not be asked: how long until the next attempt.
@@ -102,7 +102,7 @@ fn resynchronise<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W) {
     let suspendable: Vec<u32> =
         check.order.iter().copied().filter(|slot| check.is_suspendable(*slot)).collect();
     for slot in suspendable {
-        judge(s, w, slot);
+        judge(w, slot);
     }
 }
 
@@ -119,8 +119,8 @@ fn on_kernel<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, _: Ready) {
     wait(s, fd);
     for event in events {
         match event {
-            Event::Address(address) => changed(s, w, &address, true),
-            Event::AddressGone(address) => changed(s, w, &address, false),
+            Event::Address(address) => changed(w, &address, true),
+            Event::AddressGone(address) => changed(w, &address, false),
             Event::Overrun => resynchronise(s, w),
             Event::Link(_) | Event::LinkGone { .. } => {}
         }
@@ -128,7 +128,7 @@ fn on_kernel<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, _: Ready) {
     finish(s, w);
 }
 
-fn changed<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, address: &Address, added: bool) {
+fn changed<W: HasCheck>(w: &mut W, address: &Address, added: bool) {
     let Some(check) = w.check() else { return };
     if !check.addresses.follow(address, added) {
         return;
@@ -143,18 +143,21 @@ fn changed<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, address: &Address, adde
     };
     let slots: Vec<u32> = check.order.iter().copied().filter(of_it).collect();
     for slot in slots {
-        judge(s, w, slot);
+        judge(w, slot);
     }
 }
 
 /// Suspends or activates the checkers of a virtual server.
-fn judge<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, slot: u32) {
+fn judge<W: HasCheck>(w: &mut W, slot: u32) {
     let Some(check) = w.check() else { return };
     let Some(service) = check.service(slot) else { return };
     let enabled = check.addresses.has(&service.settings.identity);
     let ids: Vec<_> = service.reals.iter().flat_map(|real| real.checkers.clone()).collect();
     for id in ids {
-        checker::set_enabled(s, w, id, enabled);
+        match enabled {
+            true => schedule::enable(w, id),
+            false => schedule::suspend(w, id),
+        }
     }
 }
 

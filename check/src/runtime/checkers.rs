@@ -1,14 +1,12 @@
 //! The checkers of virtual servers: made, started, taken over by a reload, ended.
 
-use std::rc::Rc;
 use std::time::Duration;
 
 use scheduler::Scheduler;
 
 use super::{Check, HasCheck};
-use crate::checker::{self, CheckerId};
+use crate::checker::{Checker, CheckerId, schedule};
 use crate::service::lifecycle::Followed;
-use crate::settings::CheckerSettings;
 
 /// From the start to the first check, before the random part.
 const FIRST: Duration = Duration::from_secs(1);
@@ -43,7 +41,7 @@ pub(super) fn remove<W: HasCheck>(
     ids: impl Iterator<Item = CheckerId>,
 ) {
     for id in ids {
-        checker::stop(s, w, id);
+        schedule::stop(s, w, id);
     }
 }
 
@@ -71,19 +69,17 @@ pub(super) fn activate<W: HasCheck>(
     None
 }
 
-/// Starts a checker that does not run yet.
+/// Starts a checker that does not run yet, or whose times a reload has changed.
 fn start<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, id: CheckerId) {
     let Some(check) = w.check() else { return };
-    let Some(checker) = check.checkers.get(id) else { return };
-    if checker.is_started() {
+    let Some(checker) = check.checkers.get_mut(id) else { return };
+    if !std::mem::take(&mut checker.due) {
         return;
     }
-    let what = if checker.enabled { "Activating" } else { "Deactivating" };
-    log::info!("{what} healthchecker for service {} for VS {}", checker.server, checker.service);
     let warmup = checker.settings.schedule.warmup;
     let micros = u64::try_from(warmup.as_micros()).unwrap_or(u64::MAX);
     let random = Duration::from_micros(check.random.between(0, micros));
-    checker::start(s, w, id, FIRST + random);
+    schedule::start(s, w, id, FIRST + random);
 }
 
 impl Check {
@@ -91,39 +87,48 @@ impl Check {
     /// stay; the others of `old` are returned, to be ended.
     fn add_checkers(&mut self, slot: u32, index: usize, mut old: Vec<CheckerId>) -> Vec<CheckerId> {
         let Some(Some(service)) = self.slots.get_mut(slot as usize) else { return old };
-        let service_name = Rc::clone(&service.settings.name);
-        let enabled = !service.settings.ha_suspend || self.addresses.has(&service.settings.identity);
+        let enabled =
+            !service.settings.ha_suspend || self.addresses.has(&service.settings.identity);
         let Some(real) = service.reals.get_mut(index) else { return old };
-        let owner = (slot, u32::try_from(index).unwrap_or(u32::MAX));
-        // A server that is or was down has to earn its new checkers' trust.
+        // A server that is down, or never was up, has to earn its new checkers' trust.
         let doubtful = real.failed > 0 || !real.was_alive;
-        let wanted: Vec<Rc<CheckerSettings>> = real.settings.checkers.clone();
-        let mut ids = Vec::with_capacity(wanted.len());
+        let owner = (slot, u32::try_from(index).unwrap_or(u32::MAX));
         real.failed = 0;
-        for settings in wanted {
+        real.contributions.clear();
+        for settings in real.settings.checkers.clone() {
+            let mut new = Checker::new(
+                &settings,
+                &real.settings.name,
+                &service.settings.name,
+                real.settings.weight,
+                owner,
+            );
+            new.enabled = enabled;
+            new.read_file();
             let same = |id: &CheckerId| {
                 self.checkers.get(*id).is_some_and(|old| settings.pairs_with(&old.settings))
             };
             let id = match old.iter().position(same) {
                 Some(position) => {
                     let id = old.swap_remove(position);
-                    self.checkers.take_over(id, settings, owner);
+                    if let Some(checker) = self.checkers.get_mut(id) {
+                        checker.follow(new);
+                    }
                     id
                 }
                 None => {
-                    let down = settings.schedule.alpha && doubtful;
-                    let server = Rc::clone(&real.settings.name);
-                    self.checkers.insert(settings, server, Rc::clone(&service_name), owner, down)
+                    new.verdict.up |= !doubtful && new.settings.schedule.alpha;
+                    self.checkers.insert(new)
                 }
             };
-            if let Some(checker) = self.checkers.get_mut(id) {
-                checker.enabled = enabled;
-                real.failed += u32::from(!checker.verdict.up);
+            if let Some(verdict) = self.checkers.get(id).map(|checker| &checker.verdict) {
+                real.failed += u32::from(!verdict.up);
+                if verdict.contribution != 0 {
+                    real.contributions.push((id, verdict.contribution));
+                }
             }
-            ids.push(id);
+            real.checkers.push(id);
         }
-        real.checkers = ids;
-        real.contributions.retain(|(id, _)| !old.contains(id));
         old
     }
 }

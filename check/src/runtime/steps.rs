@@ -7,11 +7,13 @@ use std::time::Duration;
 use ipvs::{Family, Protocol};
 use scheduler::{Class, Ready, Scheduler};
 
-use super::{Check, HasCheck, checkers, finish};
+use super::{Check, HasCheck, Shown, addresses, checkers, finish};
+use crate::checker::attempt::ping;
+use crate::checker::files;
 use crate::keywords::FlushOnStop;
 use crate::service::Service;
 use crate::service::lifecycle::{Ending, keys};
-use crate::settings::{Identity, Settings, VirtualServer};
+use crate::settings::{Identity, Kind, Settings, VirtualServer};
 
 /// Time after which a slice ends, whatever is left. A step is the smallest part.
 const SLICE: Duration = Duration::from_micros(500);
@@ -90,8 +92,12 @@ pub fn reload<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, settings: Settings) 
 
 fn plan<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, settings: Settings) {
     let Some(check) = w.check() else { return };
-    let Settings { globals, virtual_servers, .. } = settings;
-    check.follow_timeouts(&globals);
+    let Settings { globals, virtual_servers, tls, groups, files } = settings;
+    check.follow_globals(&globals);
+    check.shown = Shown { tls, groups, files };
+    let suspendable = virtual_servers.iter().any(|server| server.ha_suspend);
+    addresses::watch(s, w, suspendable);
+    let Some(check) = w.check() else { return };
     let mut old: HashMap<Recognised, VecDeque<u32>> = HashMap::new();
     for slot in &check.order {
         if let Some(service) = check.service(*slot) {
@@ -154,6 +160,11 @@ fn step<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W) -> bool {
             check.order = std::mem::take(&mut check.steps.order);
             let steps: Vec<_> = check.order.iter().map(|slot| Step::Activate(*slot, 0)).collect();
             check.steps.waiting.extend(steps);
+            let simulated = s.is_simulated();
+            if check.pings.is_none() && !simulated && check.has_pings() {
+                check.pings = ping::allow();
+            }
+            files::follow(s, w);
         }
         Step::Activate(slot, from) => {
             if let Some(next) = checkers::activate(s, w, slot, from, CHECKERS)
@@ -248,6 +259,10 @@ impl Check {
         if through != Some(false) {
             self.dirty.remove(&slot);
         }
+    }
+
+    fn has_pings(&self) -> bool {
+        self.checkers.iter().any(|(_, checker)| matches!(checker.settings.kind, Kind::Ping))
     }
 
     /// What the kernel is to know a virtual server by.

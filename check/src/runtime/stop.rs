@@ -3,6 +3,8 @@
 use scheduler::Scheduler;
 
 use super::{Check, HasCheck, checkers, tell};
+use crate::checker::attempt::ping;
+use crate::checker::files;
 use crate::keywords::FlushOnStop;
 use crate::service::lifecycle::Ending;
 
@@ -13,12 +15,16 @@ pub fn stop<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, keep: bool) {
     if std::mem::replace(&mut check.stopping, true) {
         return;
     }
-    let all: Vec<_> = check.checkers.ids().collect();
+    let all: Vec<_> = check.checkers.iter().map(|(id, _)| id).collect();
     checkers::remove(s, w, all.into_iter());
+    files::unfollow(s, w);
     let Some(check) = w.check() else { return };
     if !keep {
         check.end_services();
         check.release();
+    }
+    if let Some(allowed) = check.pings.take() {
+        ping::restore(&allowed);
     }
     if let Some(timer) = check.asking_again.take() {
         s.cancel(timer);

@@ -257,10 +257,9 @@ impl Service {
                 ));
             }
             let (was, is) = (real.alive, real.failed == 0);
-            let known = real.was_alive;
             real.alive = is;
             real.was_alive |= is;
-            if is && !was && known {
+            if is && !was && real.reloaded {
                 // Its last failed checker is gone.
                 let (what, word) =
                     if real.settings.inhibit { ("Enabling", "of") } else { ("Adding", "to") };
@@ -297,6 +296,7 @@ impl Real {
         if altered && self.programmed.is_some() {
             self.programmed = Some(super::table::UNKNOWN);
         }
+        self.reloaded = true;
         self.failed = old.failed;
         self.alive = old.alive;
         self.was_alive = old.was_alive;

@@ -148,16 +148,16 @@ impl Service {
     fn gain(&mut self, work: &mut Work<'_>) {
         let was_sorry = self.sorry_serves();
         self.quorum_up = true;
-        let sum = self.sum(true, "<=");
+        let text = format!("Gained quorum {}", self.sum(true, "<="));
         let name = &self.settings.name;
-        work.line(format!("Gained quorum {sum} for VS {name}"));
+        work.line(format!("{text} for VS {name}"));
         if let Some(sorry) = self.sorry.as_ref().filter(|_| was_sorry) {
             let what = if sorry.settings.inhibit { "Disabling" } else { "Removing" };
             work.line(format!("{what} sorry server {} from VS {name}", sorry.settings.name));
             work.line(format!("Adding alive servers to the pool for VS {name}"));
             self.change_guard(work);
         }
-        self.tell_quorum(true, &format!("Gained quorum {}", self.sum(true, "<=")), work);
+        self.tell_quorum(true, &text, work);
     }
 
     fn lose(&mut self, starting: bool, work: &mut Work<'_>) {
@@ -165,7 +165,8 @@ impl Service {
         let name = &self.settings.name;
         let what = if starting { "Starting with quorum down" } else { "Lost quorum" };
         work.line(format!("{what} {} for VS {name}", self.sum(!held, ">")));
-        let body = format!("{what} {}", self.sum_of_mail());
+        // Mails always add.
+        let body = format!("{what} {}", self.sum(true, "<="));
         if let Some(sorry) = &self.sorry {
             let verb = if sorry.settings.inhibit { "Enabling" } else { "Adding" };
             work.line(format!("{verb} sorry server {} to VS {name}", sorry.settings.name));
@@ -198,11 +199,6 @@ impl Service {
         let (sign, threshold) =
             if plus { ('+', q.gained_at()) } else { ('-', q.lost_below()) };
         format!("{}{sign}{}={threshold} {comparison} {}", q.quorum, q.hysteresis, self.weight)
-    }
-
-    /// Mails always add.
-    fn sum_of_mail(&self) -> String {
-        self.sum(true, "<=")
     }
 
     /// Tells scripts and FIFOs about a real server.

@@ -71,20 +71,14 @@ impl fmt::Display for Arguments<'_> {
     }
 }
 
-/// Accepted status codes: `200-299 302`.
+/// Accepted status codes: `200-299` or `404`.
 #[derive(Clone, Copy, Debug)]
-pub struct StatusCodes<'a>(pub &'a [(u16, u16)]);
+pub struct StatusRange(pub (u16, u16));
 
-impl fmt::Display for StatusCodes<'_> {
+impl fmt::Display for StatusRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, (first, last)) in self.0.iter().enumerate() {
-            let gap = if index == 0 { "" } else { " " };
-            write!(f, "{gap}{first}")?;
-            if first != last {
-                write!(f, "-{last}")?;
-            }
-        }
-        Ok(())
+        let (first, last) = self.0;
+        if first == last { write!(f, "{first}") } else { write!(f, "{first}-{last}") }
     }
 }
 

@@ -176,16 +176,16 @@ fn virtual_servers_of_a_group_are_numbered() {
         format!("virtual_server group G {{\n{SERVICE}real_server 10.0.0.{real} {{\n}}\n}}\n")
     };
     let text = format!(
-        "{}{}virtual_server group H {{\n{SERVICE}{REAL}\n}}\nvirtual_server_group G {{\n10.1.1.1 80\n}}\n",
+        "{}virtual_server group G {{\n}}\n{}virtual_server group H {{\n{SERVICE}{REAL}\n}}\nvirtual_server_group G {{\n10.1.1.1 80\n}}\n",
         server("1"),
         server("2 81")
     );
     let settings = read(&text);
     let names: Vec<_> = settings.virtual_servers.iter().map(|server| &*server.name).collect();
-    assert_eq!(names, ["[G]:0", "[G]:1"], "the group H is not there");
+    assert_eq!(names, ["[G]:0", "[G]:2"], "the group H is not there, and one has no real servers");
     let [one, two] = &settings.virtual_servers[..] else { panic!() };
     assert!(
-        matches!(&two.identity, Identity::Group(group, 1) if Rc::ptr_eq(group, &settings.groups[0]))
+        matches!(&two.identity, Identity::Group(group, 2) if Rc::ptr_eq(group, &settings.groups[0]))
     );
     assert_eq!((one.real_servers[0].port, two.real_servers[0].port), (0, 81), "as written");
     assert_eq!((one.family, one.protocol), (Some(ipvs::Family::Inet), Some(ipvs::Protocol::Tcp)));
@@ -209,6 +209,20 @@ fn groups_and_families() {
     assert_eq!(with("10.1.1.1 80\n2001:db8::1 80", tunnel), Some((None, udp, 0)));
     assert_eq!(with("10.1.1.1", nat), Some((four, udp, 360)));
     assert_eq!(with("2001:db8::1 80", nat), None);
+}
+
+#[test]
+fn the_family_of_a_mark_is_that_of_all_its_servers() {
+    let with = |servers: &[&str]| {
+        let real = |ip: &&str| format!("real_server {ip} {{\n}}\n");
+        let real: String = servers.iter().map(real).collect();
+        first(&virtual_server("fwmark 5", "lb_kind TUN", &real)).family
+    };
+    assert_eq!(with(&["fd00::1", "fd00::2"]), Some(ipvs::Family::Inet6));
+    assert_eq!(with(&["fd00::1", "10.0.0.1"]), Some(ipvs::Family::Inet));
+    assert_eq!(with(&["10.0.0.1", "fd00::1"]), Some(ipvs::Family::Inet));
+    let sorry = "lb_kind TUN\nsorry_server 10.0.0.9\nreal_server fd00::1 {\n}";
+    assert_eq!(first(&virtual_server("fwmark 5", sorry, "")).family, Some(ipvs::Family::Inet));
 }
 
 /// What each check makes of a virtual server.
@@ -259,7 +273,8 @@ fn virtual_servers_as_a_whole() {
     assert_eq!(ports(&whole("fwmark 5", odd)), [81]);
     assert_eq!(ports(&whole("fwmark 5", &format!("lb_kind DR\n{odd}"))), [0]);
     assert_eq!(ports(&whole("fwmark 5", portless)), [0]);
-    assert_eq!(ports(&plain(&format!("lb_kind DR\n{odd}{real}"))), [80], "the same by now");
+    let same = plain(&format!("quorum 2\nlb_kind DR\n{odd}{real}"));
+    assert_eq!((ports(&same), same.quorum), (vec![80], 1), "the same by now");
 
     let sorry = |head: &str, body: &str| {
         let sorry = whole(head, &format!("{body}\n{real}")).sorry.unwrap();

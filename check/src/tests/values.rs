@@ -7,7 +7,7 @@ use config::Mode;
 
 use super::{REAL, SERVICE, in_real_server, in_virtual_server, settings, virtual_server};
 use crate::settings::{
-    Arguments, CheckerSettings, HttpSettings, Kind, Method, RealServer, ScriptLine, StatusCodes,
+    Arguments, CheckerSettings, HttpSettings, Kind, Method, RealServer, ScriptLine, StatusRange,
     Url, VirtualServer,
 };
 use crate::{Settings, dns_type_name};
@@ -158,7 +158,7 @@ fn heads_and_names() {
         "virtual_server fwmark 7 {\nip_family inet6\nlb_kind TUN\nreal_server 10.0.0.1 {\n}\n}";
     assert_eq!(show(first(tunnelled).family), "Some(Inet6)");
     let unknown = "virtual_server fwmark 7 {\nlb_kind TUN\nreal_server fd00::1 {\n}\n}";
-    assert_eq!(show(first(unknown).family), "Some(Inet)");
+    assert_eq!(show(first(unknown).family), "Some(Inet6)");
 }
 
 #[test]
@@ -340,6 +340,7 @@ fn checkers_of_their_own_kind() {
         file("track_file G\nweight -2147483647 reverse"),
         "(\"/tmp/g\", -2147483647, true, [\"G\"])"
     );
+    assert_eq!(file("track_file F\nweight 3"), "(\"/tmp/f\", 3, false, [\"F\"])");
     assert_eq!(file("track_file G"), "(\"/tmp/g\", 1, false, [\"G\"])");
     let bfd = read(&format!(
         "bfd_instance B {{\n}}\n{}",
@@ -429,6 +430,16 @@ fn web_checkers() {
                 "Some((\"a b\", false, 0, None, None))",
             ),
             (
+                r#"regex '"a\\d \( b'"#,
+                |u| u.regex.as_ref().map_or(String::new(), |r| r.pattern.clone()),
+                r#""a\d ( b"#,
+            ),
+            (
+                "regex a\nregex b c\nregex b\\",
+                |u| show(u.regex.as_ref().map(|r| &r.pattern)),
+                "Some(\"a\")",
+            ),
+            (
                 "regex a\nregex_no_match\nregex_min_offset 1\nregex_max_offset 2\nregex_stack 3 4",
                 |u| {
                     show(
@@ -470,7 +481,10 @@ fn further_hosts_of_smtp_checkers() {
         targets("connect_ip 10.0.0.7\nhost {\nconnect_port 25\n}\nhost {\nconnect_timeout 1\n}"),
         ["10.0.0.7:80 5s", "10.0.0.1:25 5s", "10.0.0.1:80 1s"]
     );
-    assert_eq!(targets("connect_timeout 2\nhost {\nconnect_port 25\n}"), ["10.0.0.1:25 2s"]);
+    assert_eq!(
+        targets("connect_timeout 2\nhost {\nconnect_port 25\n}"),
+        ["10.0.0.1:80 2s", "10.0.0.1:25 2s"]
+    );
 }
 
 #[test]
@@ -490,6 +504,7 @@ fn words_of_dumps() {
     };
     assert_eq!(ScriptLine(&script).to_string(), "/a, params = '/a' 'b c', uid:gid 1:2");
     assert_eq!(Arguments(&script.argv).to_string(), "'/a' 'b c'");
-    assert_eq!(StatusCodes(&[(200, 299), (302, 302)]).to_string(), "200-299 302");
+    assert_eq!(StatusRange((200, 299)).to_string(), "200-299");
+    assert_eq!(StatusRange((302, 302)).to_string(), "302");
     assert_eq!((dns_type_name(48), dns_type_name(3)), (Some("DNSKEY"), None));
 }

@@ -61,7 +61,8 @@ fn same(is: &str, wanted: &str) {
 /// Who runs the test shows where nobody is named.
 fn with_host(text: &str) -> String {
     let user = notify::ScriptDefaults::default().identity().unwrap();
-    text.replace("HOST", &host_name()).replace("UID:GID", &format!("{}:{}", user.uid, user.gid))
+    text.replace("HOST", &notify::host_name())
+        .replace("UID:GID", &format!("{}:{}", user.uid, user.gid))
 }
 
 #[test]
@@ -127,7 +128,7 @@ fn a_mail_server_brings_the_other_rows_of_mails() {
     assert_eq!(rows("notification_email {\n a@b\n}"), [""; 0]);
     assert_eq!(rows("smtp_helo_name h"), ["Smtp HELO name = h"]);
     let user = nix::unistd::User::from_uid(nix::unistd::getuid()).unwrap().unwrap().name;
-    let host = host_name();
+    let host = notify::host_name();
     assert_eq!(
         rows("smtp_server 192.0.2.1"),
         [

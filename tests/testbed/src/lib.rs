@@ -10,6 +10,7 @@
 //!
 //! Everything panics, with a sentence, when the bed itself breaks: a test that has no network is no test.
 
+mod backend;
 mod capture;
 mod daemon;
 mod dump;
@@ -18,19 +19,22 @@ mod inject;
 mod interrupt;
 mod lan;
 mod leftovers;
+mod mail;
 mod need;
 mod process;
 mod show;
 pub mod web;
 
+pub use backend::{Backend, ask};
 pub use capture::{Advert, Capture, Packet};
-pub use daemon::{Daemon, Detached};
+pub use daemon::{Daemon, Detached, Parts};
 pub use dump::Counters;
 pub use inject::{Injector, checksum_v6, v2_advert, v3_advert, v3_advert_v6};
 pub use interrupt::stop_on_interrupt;
 pub use lan::{Host, Lan, Network};
+pub use mail::{Answer, Mail, MailServer};
 pub use need::{C_KEEPALIVED, missing};
-pub use process::{Monitor, run};
+pub use process::{Monitor, Service, run};
 pub use show::show;
 
 use std::time::{Duration, Instant};
@@ -45,9 +49,14 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 #[track_caller]
 pub fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
-    while !condition() {
+    loop {
+        let asked = Instant::now();
+        if condition() {
+            return;
+        }
         interrupt::check();
         assert!(start.elapsed() < PATIENCE, "waited {} s in vain: {what}", PATIENCE.as_secs());
-        std::thread::sleep(Duration::from_millis(20));
+        // What is dear is asked less often: on a slow machine the asking must not be the load.
+        std::thread::sleep(Duration::from_millis(20).max(asked.elapsed() * 2));
     }
 }

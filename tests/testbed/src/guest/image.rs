@@ -46,16 +46,21 @@ const MODULES: [&str; 19] = [
     "net/xfrm/",
 ];
 
-/// The first process. The kernel loads further modules by itself, as on a real machine.
+/// The first process. What several tests need at once is loaded here: while one `modprobe` is at work, another
+/// one's kernel request fails. The kernel loads further modules by itself, as on a real machine.
 const INIT: &str = r#"#!/bin/busybox sh
-export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root CI=true RUST_BACKTRACE=1
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root CI=true
 /bin/busybox --install -s /bin
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
 mount -t tmpfs tmp /tmp
 mount -t tmpfs run /run
-modprobe -a virtio_pci virtio_console
+modprobe -a virtio_pci virtio_console veth bridge ipip
+for module in /lib/modules/*/kernel/net/netfilter/ipvs/*.ko; do
+    module=${module##*/}
+    modprobe "${module%.ko}"
+done
 while [ ! -e /dev/vport0p1 ]; do sleep 0.05; done
 TESTS
 sync
@@ -84,7 +89,7 @@ pub(super) fn build(suite: &Suite, vmlinuz: &Path, jobs: &[&Job], at_once: usize
     archive.link("/var/run", "/run");
     archive.device("/dev/console", 5, 1);
     archive.device("/dev/null", 1, 3);
-    let init = INIT.replace("TESTS", &format!("{SELF} {}", inside::RUN_ALL));
+    let init = INIT.replace("TESTS", &format!("{}{SELF} {}", environment(suite), inside::RUN_ALL));
     archive.file("/init", 0o755, init.into());
     archive.file("/etc/passwd", 0o644, b"root:x:0:0::/root:/bin/sh\n".to_vec());
     archive.file("/etc/group", 0o644, b"root:x:0:\n".to_vec());
@@ -110,6 +115,12 @@ pub(super) fn build(suite: &Suite, vmlinuz: &Path, jobs: &[&Job], at_once: usize
     archive.file(LIST, 0o644, format!("{at_once}\n{}", lines.collect::<String>()).into());
     modules(&mut archive, &modules_of(&suite.kernel, vmlinuz));
     archive
+}
+
+/// The variables that are handed in, as the shell takes them before a command.
+fn environment(suite: &Suite) -> String {
+    let set = suite.environment.iter().filter_map(|name| Some((name, std::env::var(name).ok()?)));
+    set.map(|(name, value)| format!("{name}='{value}' ")).collect()
 }
 
 fn find(name: &str) -> PathBuf {

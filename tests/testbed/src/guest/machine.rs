@@ -18,7 +18,7 @@ const MEMORY: &str = "768M";
 
 /// Two processors in two threads, without the host's virtualisation; the kernel's messages go to a
 /// file, the tests' records to standard output.
-const MACHINE: &str = "-accel tcg,thread=multi -cpu max -smp 2 -no-reboot -display none -nodefaults \
+const MACHINE: &str = "-accel tcg,thread=multi -cpu qemu64 -smp 2 -no-reboot -display none -nodefaults \
     -device virtio-serial-pci -chardev file,id=records,path=/dev/stdout \
     -device virtserialport,chardev=records";
 
