@@ -15,6 +15,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use netlink::{Exchange, NetlinkError, Protocol as Sockets};
 use nix::errno::Errno;
 
+use crate::open::{OpenError, within};
 use crate::service::{Family, Protocol};
 use elements::Maps;
 use message::Transaction;
@@ -84,7 +85,19 @@ impl Rules {
     /// # Errors
     /// What the system says about the socket.
     pub fn open() -> io::Result<Rules> {
-        Ok(Rules { exchange: Exchange::open(Sockets::Netfilter)?, maps: None, networks: None })
+        Ok(Rules::on(Exchange::open(Sockets::Netfilter)?))
+    }
+
+    /// The same in a namespace as [`Channel::open_in`](crate::Channel::open_in) names them.
+    ///
+    /// # Errors
+    /// The namespace cannot be entered, or what the system says about the socket.
+    pub fn open_in(namespace: Option<&str>) -> Result<Rules, OpenError> {
+        Ok(Rules::on(within(namespace, || Exchange::open(Sockets::Netfilter))?))
+    }
+
+    fn on(exchange: Exchange) -> Rules {
+        Rules { exchange, maps: None, networks: None }
     }
 
     /// Makes the maps what they should be; without entries of a family its table goes.
