@@ -110,11 +110,16 @@ impl Rules {
             self.remove_maps()?;
         }
         let maps = FAMILIES.map(|family| Maps::new(family, &wanted.entries));
-        let known = self.maps.take().filter(|applied| applied.has_looks_of(wanted));
-        let differing = known.map(|known| self.follow_maps(wanted, Some(&known.maps), &maps));
-        if differing.is_none_or(|done| done.is_err()) {
-            // Nothing is known, or somebody else has changed the table: all of it, then.
-            self.follow_maps(wanted, None, &maps)?;
+        let known = self.maps.take();
+        let alike = known.as_ref().filter(|applied| applied.has_looks_of(wanted));
+        let mut done = self.follow_maps(wanted, alike.map(|applied| &applied.maps), &maps);
+        if done.is_err() && alike.is_some() {
+            // Somebody else has changed the table: all of it, then.
+            done = self.follow_maps(wanted, None, &maps);
+        }
+        if let Err(error) = done {
+            self.maps = known;
+            return Err(error);
         }
         let (table, priority) = (wanted.table.clone(), wanted.priority);
         self.maps = Some(Applied { table, priority, counters: wanted.counters, maps });
@@ -160,12 +165,13 @@ impl Rules {
 
     fn remove_maps(&mut self) -> io::Result<()> {
         let Some(applied) = self.maps.take() else { return Ok(()) };
+        let mut done = Ok(());
         for (family, maps) in FAMILIES.into_iter().zip(&applied.maps) {
             if !maps.is_empty() {
-                self.delete(family, &applied.table)?;
+                done = done.and(self.delete(family, &applied.table));
             }
         }
-        Ok(())
+        done
     }
 
     /// Changes from what is `known` to be there, or, if that is nothing, replaces.
