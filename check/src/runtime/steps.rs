@@ -94,6 +94,7 @@ fn plan<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, settings: Settings) {
     let Some(check) = w.check() else { return };
     let Settings { globals, virtual_servers, tls, groups, files } = settings;
     check.follow_globals(&globals);
+    check.follow_filter(&globals, &virtual_servers);
     check.shown = Shown { tls, groups, files };
     let suspendable = virtual_servers.iter().any(|server| server.ha_suspend);
     addresses::watch(s, w, suspendable);
@@ -267,6 +268,9 @@ impl Check {
 
     /// What the kernel is to know a virtual server by.
     fn limited_keys(&self, settings: &VirtualServer) -> Vec<ipvs::ServiceKey> {
+        if let Some(marks) = self.marks(settings) {
+            return marks;
+        }
         let (keys, all) = keys(settings);
         if !all && let Identity::Group(group, _) = &settings.identity {
             log::error!(

@@ -21,6 +21,7 @@ pub fn stop<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, keep: bool) {
     let Some(check) = w.check() else { return };
     if !keep {
         check.end_services();
+        check.release_filter();
         check.release();
     }
     if let Some(allowed) = check.pings.take() {
