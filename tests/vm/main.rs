@@ -9,7 +9,11 @@
     reason = "all of this crate is test code, not only its #[test] functions"
 )]
 
+mod notifying;
+mod reload;
 mod site;
+mod stop;
+mod sync;
 mod table;
 mod traffic;
 
@@ -40,7 +44,17 @@ fn main() -> ExitCode {
     let built = PathBuf::from(env!("CARGO_BIN_EXE_keepalived"));
     testbed::guest::main(&Suite {
         tests: &scenarios![
+            notifying::every_change_is_told,
+            reload::every_kind_of_change,
+            reload::members_of_a_group_change,
+            reload::only_what_changed,
+            stop::found_and_left,
+            sync::with_an_instance,
+            sync::without_an_instance,
             table::every_kind_of_service,
+            table::groups_through_nftables,
+            traffic::dynamic_weights,
+            traffic::suspended_without_the_address,
             traffic::through_nat,
             traffic::through_direct_routing,
             traffic::through_a_tunnel,
@@ -104,11 +118,10 @@ fn table(host: &Host) -> String {
     host.run("ipvsadm -Sn")
 }
 
-/// What a daemon's log says about services, in order and without the time. (Two checkers may succeed at the
+/// What a log says about services, in order and without the time. (Two checkers may succeed at the
 /// same moment; those lines have no order.)
-fn told(daemon: &Daemon) -> String {
+fn told(log: &str) -> String {
     const ABOUT: [&str; 5] = [" VS ", "service ", "_CHECK", "Misc", "IPVS cmd"];
-    let log = daemon.log();
     let lines = log.lines().filter_map(|line| Some(line.split_once(": ")?.1));
     let wanted = lines.filter(|text| ABOUT.iter().any(|about| text.contains(about)));
     wanted.map(|text| format!("{text}\n")).collect()
