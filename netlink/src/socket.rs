@@ -1,4 +1,4 @@
-//! A route netlink socket: open, send, receive, nothing about what the bytes mean.
+//! A netlink socket: open, send, receive, nothing about what the bytes mean.
 
 use std::io::{self, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -23,20 +23,25 @@ pub(crate) enum Received<'a> {
     Unusable,
 }
 
-/// An open route netlink socket.
+/// An open netlink socket.
 #[derive(Debug)]
 pub(crate) struct Socket {
     fd: OwnedFd,
 }
 
 impl Socket {
-    /// Opens a socket in the caller's network namespace and joins `groups` (`RTMGRP_*`).
-    pub(crate) fn open(groups: u32, flags: SockFlag, queue: usize) -> io::Result<Socket> {
+    /// Opens a socket in the caller's network namespace and joins `groups` (a mask).
+    pub(crate) fn open(
+        protocol: SockProtocol,
+        groups: u32,
+        flags: SockFlag,
+        queue: usize,
+    ) -> io::Result<Socket> {
         let fd = socket(
             AddressFamily::Netlink,
             SockType::Raw,
             flags | SockFlag::SOCK_CLOEXEC,
-            SockProtocol::NetlinkRoute,
+            protocol,
         )?;
         // The forced form ignores the system's limit but wants CAP_NET_ADMIN; what the system
         // allows is better than nothing.

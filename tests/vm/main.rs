@@ -25,7 +25,7 @@ use testbed::{C_KEEPALIVED, Daemon, Host, Parts};
 
 /// Whether our daemon balances load. Until then only the C keepalived goes through the scenarios,
 /// unless `KEEPALIVED_UNDER_TEST` puts another binary in the place of ours.
-const OURS_BALANCES: bool = false;
+const OURS_BALANCES: bool = true;
 
 /// The variable that names another binary.
 const UNDER_TEST: &str = "KEEPALIVED_UNDER_TEST";

@@ -41,6 +41,7 @@ use std::time::Duration;
 use netlink::{Channel, Monitor};
 use notify::HasNotify;
 use scheduler::{Class, Ready, Scheduler, ThreadId, Time};
+use trackfile::Watch;
 
 use crate::action::{Action, NotifyEvent, Subject};
 use crate::config::{
@@ -53,7 +54,6 @@ use crate::state::Faults;
 use announcer::{Announcement, Announcer};
 pub use checks::{Check, Counter, Progress};
 use dispatch::Endpoint;
-use files::Watch;
 use holdings::Holdings;
 pub use kernel_view::KernelView;
 pub use lifecycle::{Options, reload, start, stop};
@@ -74,6 +74,13 @@ const FREED_AT_ONCE: usize = 256;
 pub trait HasVrrp: HasNotify + 'static {
     /// The running VRRP, if it was started.
     fn vrrp(&mut self) -> Option<&mut Vrrp>;
+
+    /// Called after states of instances have changed and scripts and FIFOs were told.
+    fn states_told(_: &mut Scheduler<Self>, _: &mut Self)
+    where
+        Self: Sized,
+    {
+    }
 }
 
 /// Packets that reached no instance, for the dumps.
@@ -141,6 +148,8 @@ pub struct Vrrp {
     lines: VecDeque<Line>,
     /// Told when no line waits, so that the log is never behind the scripts.
     notices: VecDeque<Notice>,
+    /// What the last mail about each instance (`INSTANCE`) and group (`GROUP`) said.
+    mailed: HashMap<(&'static str, String), NotifyEvent>,
     /// Announcements whose addresses the kernel may not have yet.
     announcements: Vec<Action>,
     /// The event that goes on with many addresses, announcements or words is armed.

@@ -1,4 +1,4 @@
-//! The bed the whole-daemon tests and the `failover` example stand on.
+//! The bed the whole-daemon tests and the examples stand on.
 //!
 //! A [`Lan`] is a bridge in a network namespace of its own, with a capture running on it; a [`Host`] is a
 //! namespace plugged into it; a [`Daemon`] is a keepalived started in a host, ours or the C one, with its
@@ -19,8 +19,11 @@ mod inject;
 mod interrupt;
 mod lan;
 mod leftovers;
+mod mail;
 mod need;
 mod process;
+mod show;
+pub mod web;
 
 pub use backend::{Backend, ask};
 pub use capture::{Advert, Capture, Packet};
@@ -29,8 +32,10 @@ pub use dump::Counters;
 pub use inject::{Injector, checksum_v6, v2_advert, v3_advert, v3_advert_v6};
 pub use interrupt::stop_on_interrupt;
 pub use lan::{Host, Lan, Network};
+pub use mail::{Answer, Mail, MailServer};
 pub use need::{C_KEEPALIVED, missing};
-pub use process::{Monitor, run};
+pub use process::{Monitor, Service, run};
+pub use show::show;
 
 use std::time::{Duration, Instant};
 

@@ -156,3 +156,22 @@ impl Drop for Monitor {
         kill_tree(&mut self.child);
     }
 }
+
+/// A program that runs in a host, until it is dropped.
+pub struct Service(Child);
+
+impl Service {
+    /// Starts it.
+    #[track_caller]
+    pub fn start(host: &crate::Host, program: &Path, arguments: &[&str]) -> Self {
+        let mut command = in_namespace(host.namespace(), program);
+        command.args(arguments).stdout(Stdio::null()).stderr(Stdio::null());
+        Self(command.spawn().unwrap_or_else(|e| panic!("{}: {e}", program.display())))
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        kill_tree(&mut self.0);
+    }
+}

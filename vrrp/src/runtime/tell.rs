@@ -1,9 +1,9 @@
-//! Telling scripts and FIFOs what happened, in the order of spec vrrp-behaviour §9: the state's own
-//! script, the generic script, the FIFOs.
+//! Telling scripts, FIFOs and people what happened, in the order of spec vrrp-behaviour §9: the
+//! state's own script, the generic script, the FIFOs, mail.
 
 use std::rc::Rc;
 
-use notify::{Script, vrrp_line};
+use notify::{Alert, Script, vrrp_line};
 use scheduler::Scheduler;
 
 use super::{HasVrrp, Notice, Vrrp};
@@ -19,6 +19,7 @@ struct Told {
     priority: u8,
     own: Option<(&'static str, Script)>,
     generic: Option<Script>,
+    mail: Option<Alert>,
 }
 
 /// Writes the waiting log lines and, when none is left, tells the waiting notifications; at most
@@ -31,7 +32,9 @@ pub(super) fn tell<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W, limit: usize) {
     }
     let rest = vrrp.notices.split_off(vrrp.notices.len().min(limit));
     let notices = std::mem::replace(&mut vrrp.notices, rest);
-    let told: Vec<Told> = notices.iter().filter_map(|notice| vrrp.words(notice)).collect();
+    let faults = w.notify().mails_faults();
+    let Some(vrrp) = w.vrrp() else { return };
+    let told: Vec<Told> = notices.iter().filter_map(|n| vrrp.words(n, faults)).collect();
     for t in told {
         let object = match t.kind {
             "GROUP" => format!("VRRP group {}", t.name),
@@ -45,7 +48,11 @@ pub(super) fn tell<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W, limit: usize) {
             notify::submit(s, w, &object, "notify", script, &[t.kind, &t.name, t.word, &priority]);
         }
         w.notify().write_vrrp(&vrrp_line(t.kind, &t.name, t.word, t.priority));
+        if let Some(mail) = t.mail {
+            notify::alert(s, w, mail);
+        }
     }
+    W::states_told(s, w);
 }
 
 /// Writes the current state of everything to the FIFOs (`fifo_write_vrrp_states_on_reload`).
@@ -67,7 +74,8 @@ pub(super) fn tell_states<W: HasVrrp>(w: &mut W) {
 }
 
 impl Vrrp {
-    fn words(&self, notice: &Notice) -> Option<Told> {
+    /// `faults` is whether changes to FAULT are mailed.
+    fn words(&mut self, notice: &Notice, faults: bool) -> Option<Told> {
         let (kind, name, settings): (_, _, NotifySettings) = match notice.subject {
             Subject::Instance(i) => {
                 let s = Rc::clone(&self.router.instances().get(i)?.settings);
@@ -100,6 +108,9 @@ impl Vrrp {
                 | NotifyEvent::Stop
                 | NotifyEvent::Deleted
         );
+        let mail = (settings.smtp_alert && state)
+            .then(|| self.mail(kind, &name, notice, faults))
+            .flatten();
         Some(Told {
             kind,
             name,
@@ -107,6 +118,85 @@ impl Vrrp {
             priority: notice.priority,
             own,
             generic: settings.generic.filter(|_| state).map(|s| *s),
+            mail,
         })
+    }
+
+    /// The mail about a change of state, unless the last one said the same.
+    fn mail(
+        &mut self,
+        kind: &'static str,
+        name: &str,
+        notice: &Notice,
+        faults: bool,
+    ) -> Option<Alert> {
+        if notice.event == NotifyEvent::Fault && !faults {
+            return None;
+        }
+        let key = (kind, name.to_owned());
+        let last = match notice.removed {
+            true => self.mailed.remove(&key),
+            false => self.mailed.insert(key, notice.event),
+        };
+        (last != Some(notice.event)).then(|| alert(kind == "GROUP", name, notice.event))
+    }
+}
+
+fn alert(group: bool, name: &str, event: NotifyEvent) -> Alert {
+    let what = match event {
+        NotifyEvent::Stop => "Stopping".to_owned(),
+        NotifyEvent::Deleted => "Deleted".to_owned(),
+        _ => format!("Entering {} state", event.word()),
+    };
+    let kind = if group { "Group" } else { "Instance" };
+    let body = match (group, event) {
+        (true, NotifyEvent::Stop) => "All VRRP group instances are now stopping".to_owned(),
+        (true, _) => format!("All VRRP group instances are now in {} state", event.word()),
+        (false, NotifyEvent::Master) => "VRRP Instance is now owning VRRP VIPs".to_owned(),
+        (false, NotifyEvent::Stop) => "VRRP Instance stopping".to_owned(),
+        (false, NotifyEvent::Deleted) => "VRRP Deleted at reload".to_owned(),
+        (false, _) => "VRRP Instance is no longer owning VRRP VIPs".to_owned(),
+    };
+    Alert { subject: format!("VRRP {kind} {name} - {what}"), body }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mails_have_the_words_of_the_c_daemon() {
+        let text = |group, event| {
+            let alert = alert(group, "N", event);
+            format!("{} => {} <=", alert.subject, alert.body)
+        };
+        for (group, event, wanted) in [
+            (
+                false,
+                NotifyEvent::Master,
+                "VRRP Instance N - Entering MASTER state => VRRP Instance is now owning VRRP VIPs <=",
+            ),
+            (
+                false,
+                NotifyEvent::Fault,
+                "VRRP Instance N - Entering FAULT state => VRRP Instance is no longer owning VRRP \
+                 VIPs <=",
+            ),
+            (false, NotifyEvent::Stop, "VRRP Instance N - Stopping => VRRP Instance stopping <="),
+            (false, NotifyEvent::Deleted, "VRRP Instance N - Deleted => VRRP Deleted at reload <="),
+            (
+                true,
+                NotifyEvent::Backup,
+                "VRRP Group N - Entering BACKUP state => All VRRP group instances are now in BACKUP \
+                 state <=",
+            ),
+            (
+                true,
+                NotifyEvent::Stop,
+                "VRRP Group N - Stopping => All VRRP group instances are now stopping <=",
+            ),
+        ] {
+            assert_eq!(text(group, event), wanted);
+        }
     }
 }
