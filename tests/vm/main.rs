@@ -79,20 +79,38 @@ fn compare(scenario: Scenario) {
         (theirs.join(), ours)
     });
     let theirs = theirs.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-    println!("{theirs}");
-    let Some(ours) = ours else { return };
-    if theirs != ours {
-        panic!("the daemons differ:\n{}", differences(&theirs, &ours));
+    if let Some(ours) = ours.filter(|ours| *ours != theirs) {
+        panic!("the daemons differ (- theirs, + ours):\n{}", differences(&theirs, &ours));
     }
+    println!("{theirs}");
 }
 
-/// Both texts, with a mark before each line that the other does not have.
+/// What to take from theirs (`-`) and to add (`+`) to get ours, with all that is common.
 fn differences(theirs: &str, ours: &str) -> String {
-    let marked = |text: &str, other: &str| {
-        let mark = |line| if other.lines().any(|l| l == line) { "   " } else { ">> " };
-        text.lines().map(|line| format!("{}{line}\n", mark(line))).collect::<String>()
-    };
-    format!("theirs:\n{}ours:\n{}", marked(theirs, ours), marked(ours, theirs))
+    let (old, new): (Vec<&str>, Vec<&str>) = (theirs.lines().collect(), ours.lines().collect());
+    // How many lines the tails from here and there have in common at most.
+    let mut common = vec![vec![0; new.len() + 1]; old.len() + 1];
+    for (i, line) in old.iter().enumerate().rev() {
+        for (j, other) in new.iter().enumerate().rev() {
+            let skip = common[i + 1][j].max(common[i][j + 1]);
+            common[i][j] = if line == other { common[i + 1][j + 1] + 1 } else { skip };
+        }
+    }
+    let (mut i, mut j, mut text) = (0, 0, String::new());
+    while i < old.len() || j < new.len() {
+        let (mark, line) = if i < old.len() && j < new.len() && old[i] == new[j] {
+            (i, j) = (i + 1, j + 1);
+            (' ', old[i - 1])
+        } else if j == new.len() || i < old.len() && common[i + 1][j] >= common[i][j + 1] {
+            i += 1;
+            ('-', old[i - 1])
+        } else {
+            j += 1;
+            ('+', new[j - 1])
+        };
+        text += &format!("{mark} {line}\n");
+    }
+    text
 }
 
 /// Starts the load balancing of a daemon.

@@ -263,10 +263,7 @@ impl Service {
                 // Its last failed checker is gone.
                 let (what, word) =
                     if real.settings.inhibit { ("Enabling", "of") } else { ("Adding", "to") };
-                work.line(format!(
-                    "{what} service {} {word} VS {service}",
-                    real.settings.name
-                ));
+                work.line(format!("{what} service {} {word} VS {service}", real.settings.name));
                 self.tell_real(index, true, work);
             }
         }
@@ -341,8 +338,7 @@ pub(crate) fn keys(settings: &VirtualServer) -> (Vec<ServiceKey>, bool) {
         Identity::Address(ip, port) => (vec![ServiceKey::Address(protocol, *ip, *port)], true),
         Identity::Mark(mark) => (vec![ServiceKey::Mark(*mark, family)], true),
         Identity::Group(group, _) => {
-            let mut keys: Vec<_> =
-                group_keys(group, protocol, family).take(KEYS_MAX + 1).collect();
+            let mut keys: Vec<_> = group_keys(group, protocol, family).take(KEYS_MAX + 1).collect();
             let all = keys.len() <= KEYS_MAX;
             keys.truncate(KEYS_MAX);
             let mut seen = HashSet::with_capacity(keys.len());
@@ -376,12 +372,12 @@ fn group_keys(
 /// The addresses of a range, whole addresses and not only their last octet.
 fn addresses(first: IpAddr, last: IpAddr) -> Box<dyn Iterator<Item = IpAddr>> {
     match (first, last) {
-        (IpAddr::V4(first), IpAddr::V4(last)) => Box::new(
-            (u32::from(first)..=u32::from(last)).map(|bits| Ipv4Addr::from(bits).into()),
-        ),
-        (IpAddr::V6(first), IpAddr::V6(last)) => Box::new(
-            (u128::from(first)..=u128::from(last)).map(|bits| Ipv6Addr::from(bits).into()),
-        ),
+        (IpAddr::V4(first), IpAddr::V4(last)) => {
+            Box::new((u32::from(first)..=u32::from(last)).map(|bits| Ipv4Addr::from(bits).into()))
+        }
+        (IpAddr::V6(first), IpAddr::V6(last)) => {
+            Box::new((u128::from(first)..=u128::from(last)).map(|bits| Ipv6Addr::from(bits).into()))
+        }
         _ => Box::new(std::iter::empty()),
     }
 }

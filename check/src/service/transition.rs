@@ -196,8 +196,7 @@ impl Service {
     /// `Q+H=T <= W`: the sum and the comparison of log lines.
     fn sum(&self, plus: bool, comparison: &str) -> String {
         let q = self.quorum();
-        let (sign, threshold) =
-            if plus { ('+', q.gained_at()) } else { ('-', q.lost_below()) };
+        let (sign, threshold) = if plus { ('+', q.gained_at()) } else { ('-', q.lost_below()) };
         format!("{}{sign}{}={threshold} {comparison} {}", q.quorum, q.hysteresis, self.weight)
     }
 
