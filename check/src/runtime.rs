@@ -214,14 +214,14 @@ pub(crate) fn judged<W: HasCheck>(
     let only_changes = check.globals.no_emails;
     let came = check.with(slot, |service, work| {
         let came = service.judged(index as usize, result, work);
-        let mails = came == Came::ToAChange || (came == Came::ToTheSame && !only_changes);
+        let mails = came == Came::Change || (came == Came::Same && !only_changes);
         if let Some(body) = judged.mail.as_ref().filter(|_| mails) {
             service.mail_real(index as usize, judged.up, body, work);
         }
         came
     });
     finish(s, w);
-    came != Some(Came::ToNothing)
+    came != Some(Came::Nothing)
 }
 
 /// Takes what a checker adds to the weight of its real server, replacing what it added before.
