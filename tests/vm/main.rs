@@ -136,11 +136,13 @@ fn table(host: &Host) -> String {
     host.run("ipvsadm -Sn")
 }
 
-/// What a log says about services, in order and without the time. (Two checkers may succeed at the
-/// same moment; those lines have no order.)
+/// What a log says about services, in order and without the time. Two checkers may succeed at the same moment;
+/// those lines have no order and are left out. What the kernel refused comes last: our daemon asks for many things
+/// at once and reads the answers afterwards.
 fn told(log: &str) -> String {
-    const ABOUT: [&str; 5] = [" VS ", "service ", "_CHECK", "Misc", "IPVS cmd"];
-    let lines = log.lines().filter_map(|line| Some(line.split_once(": ")?.1));
-    let wanted = lines.filter(|text| ABOUT.iter().any(|about| text.contains(about)));
-    wanted.map(|text| format!("{text}\n")).collect()
+    const ABOUT: [&str; 4] = [" VS ", "service ", "_CHECK", "Misc"];
+    let lines = || log.lines().filter_map(|line| Some(line.split_once(": ")?.1));
+    let about = lines().filter(|text| ABOUT.iter().any(|about| text.contains(about)));
+    let refused = lines().filter(|text| text.starts_with("IPVS cmd"));
+    about.chain(refused).map(|text| format!("{text}\n")).collect()
 }

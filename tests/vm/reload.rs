@@ -24,7 +24,10 @@ pub fn only_what_changed(program: &Path) -> String {
     // One that was made anew would have begun to count anew.
     site.wait_connections(&[(0, 2), (2, 2), (3, 1)]);
     let seen = table(&site.director);
-    seen + &told(&daemon.stop())
+    // Whether a checker that goes on as before is called activated differs between versions of the C daemon.
+    let told = told(&daemon.stop());
+    let told = told.lines().filter(|line| !line.starts_with("Activating"));
+    seen + &told.map(|line| format!("{line}\n")).collect::<String>()
 }
 
 const OLD: &str = "

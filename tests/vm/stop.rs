@@ -35,18 +35,20 @@ const FOUND: [&str; 4] = [
     "-a -t 10.1.0.1:80 -r 10.2.0.2:80 -m -w 3",
 ];
 
-/// With and without each keyword that says something about start and stop: the tables in between and at the end,
-/// the timeouts, and what is logged.
+/// With and without each keyword that says something about start and stop: the tables in between and at the end, the
+/// timeouts, the sync daemons, and what is logged.
 pub fn found_and_left(program: &Path) -> String {
     let lan = Lan::without_capture("10.9.0");
     let director = lan.host("d", 1);
-    let lives: [(&str, &[&str]); 6] = [
+    let lives: [(&str, &[&str]); 8] = [
         ("", &[]),
         ("lvs_flush", &[]),
         ("lvs_flush_on_stop", &[]),
         ("lvs_flush_on_stop VS", &[]),
         ("lvs_timeouts tcp 100 udp 30", &[]),
         ("lvs_timeouts tcpfin 20", &["-I"]),
+        ("lvs_sync_daemon eth0 id 3", &["-I"]),
+        ("lvs_flush_on_stop", &["-I"]),
     ];
     let seen = lives.map(|(keywords, arguments)| life(&director, program, keywords, arguments));
     seen.concat()
@@ -55,17 +57,17 @@ pub fn found_and_left(program: &Path) -> String {
 fn life(director: &Host, program: &Path, keywords: &str, arguments: &[&str]) -> String {
     director.run("ipvsadm -C");
     FOUND.iter().for_each(|line| drop(director.run(&format!("ipvsadm {line}"))));
-    let timeouts = || director.run("ipvsadm -Ln --timeout");
+    let whole = || director.run("ipvsadm -Ln --timeout") + &director.run("ipvsadm -Ln --daemon");
     let configuration = global(keywords) + SERVICES;
     let daemon = start_with(director, program, &configuration, arguments);
     wait_for("the last service is there", || {
         table(director).contains("-a -u 10.1.0.2:53 -r 10.2.0.1")
     });
-    let during = table(director) + &timeouts();
+    let during = table(director) + &whole();
     let told = told(&daemon.stop());
     format!(
         "== {keywords} {arguments:?}\n{during}-- log\n{told}-- left\n{}{}",
         table(director),
-        timeouts()
+        whole()
     )
 }
