@@ -364,3 +364,53 @@ fn timeouts() {
         assert_eq!(both.kernel.timeouts().unwrap(), before);
     });
 }
+
+#[test]
+fn statistics_count() {
+    with_ipvs(|both| {
+        let service = service(ServiceKey::Address(Protocol::Udp, ip("10.9.0.1"), 5000));
+        let busy = Destination { port: 6000, ..real("10.9.0.1", Forwarding::Nat) };
+        let idle = Destination { port: 6001, weight: 0, ..busy };
+        let failures = both.apply(|batch| {
+            batch.add_service(&service, 0);
+            batch.add_destination(&service, &busy, 0);
+            batch.add_destination(&service, &idle, 0);
+        });
+        assert_eq!(failures, [""; 0]);
+        let server = std::net::UdpSocket::bind("10.9.0.1:6000").unwrap();
+        let client = std::net::UdpSocket::bind("10.9.0.1:0").unwrap();
+        for _ in 0..3 {
+            client.send_to(b"four", "10.9.0.1:5000").unwrap();
+            let mut buffer = [0; 8];
+            assert_eq!(server.recv_from(&mut buffer).unwrap().0, 4);
+        }
+        let seen = both.kernel.services().unwrap().remove(0).statistics;
+        assert_eq!((seen.connections, seen.packets_in, seen.bytes_in), (1, 3, 3 * 32));
+        for status in both.kernel.destinations(&service).unwrap() {
+            let counted =
+                if status.destination.port == 6000 { (seen, 1) } else { Default::default() };
+            assert_eq!((status.statistics, status.active + status.inactive), counted);
+        }
+    });
+}
+
+#[test]
+fn other_namespaces() {
+    with_ipvs(|both| {
+        let home = || std::fs::read_link("/proc/thread-self/ns/net").unwrap();
+        let before = home();
+        both.apply(|batch| batch.add_service(&web(), 0));
+        run("ip netns add ka-ipvs");
+        let mut named = Channel::open_in(Some("ka-ipvs")).unwrap();
+        let mut first = Channel::open_in(Some("")).unwrap();
+        assert_eq!(home(), before);
+        assert_eq!(first.services().unwrap(), []);
+        let mut batch = Batch::new();
+        batch.add_service(&web6(), 0);
+        assert_eq!(named.apply(&batch), []);
+        let shown = run("ip netns exec ka-ipvs ipvsadm -Sn");
+        run("ip netns delete ka-ipvs");
+        assert_eq!(shown.trim(), "-A -t [2001:db8::1]:80 -s rr");
+        both.compare();
+    });
+}
