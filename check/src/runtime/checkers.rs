@@ -20,12 +20,7 @@ pub(super) fn add_all(check: &mut Check, slot: u32) {
 }
 
 /// Gives real servers that stay the checkers that stay, and all others new ones.
-pub(super) fn carry<W: HasCheck>(
-    s: &mut Scheduler<W>,
-    w: &mut W,
-    slot: u32,
-    followed: Followed,
-) {
+pub(super) fn carry<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, slot: u32, followed: Followed) {
     let Some(check) = w.check() else { return };
     let mut ended = followed.gone;
     for (index, old) in followed.carried.into_iter().enumerate() {
@@ -110,8 +105,9 @@ impl Check {
             };
             let id = match old.iter().position(same) {
                 Some(position) => {
-                    let id = old.swap_remove(position);
+                    let id = old.remove(position);
                     if let Some(checker) = self.checkers.get_mut(id) {
+                        checker.enabled = enabled;
                         checker.follow(new);
                     }
                     id
