@@ -275,10 +275,15 @@ fn finish<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W) {
 fn ask_again<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, _: Ready) {
     let Some(check) = w.check() else { return };
     check.asking_again = None;
-    for slot in check.order.clone() {
+    for slot in (0..).take(check.slots.len()) {
         if check.service(slot).is_some_and(|service| service.refused) {
             check.with(slot, Service::try_again);
         }
     }
     finish(s, w);
 }
+
+#[cfg(test)]
+mod stage;
+#[cfg(test)]
+mod tests;
