@@ -6,12 +6,12 @@
 #[allow(dead_code)]
 mod checker;
 mod draft;
+mod genhash;
 mod keywords;
 #[allow(dead_code)]
 mod runtime;
 mod script;
-#[allow(dead_code)]
-mod settings;
+pub mod settings;
 mod validation;
 
 #[cfg(test)]
@@ -20,4 +20,5 @@ mod testing;
 mod tests;
 
 pub use draft::Draft;
+pub use genhash::{Page, genhash};
 pub use keywords::{FlushOnStop, GLOBAL, Globals, LvsTimeouts, ROOT, SyncDaemon};
