@@ -16,4 +16,4 @@ pub(crate) use without::{Context, Session};
 
 #[cfg(feature = "tls")]
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
