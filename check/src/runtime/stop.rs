@@ -19,8 +19,10 @@ pub fn stop<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, keep: bool) {
     checkers::remove(s, w, all.into_iter());
     files::unfollow(s, w);
     let Some(check) = w.check() else { return };
+    check.halt();
     if !keep {
         check.end_services();
+        check.release_filter();
     }
     check.release();
     if let Some(allowed) = check.pings.take() {
@@ -33,7 +35,7 @@ pub fn stop<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, keep: bool) {
 }
 
 impl Check {
-    fn end_services(&mut self) {
+    pub(super) fn end_services(&mut self) {
         let ending = match self.globals.flush_on_stop {
             FlushOnStop::Disabled => Ending::Stop,
             FlushOnStop::VirtualServers => Ending::Flush,
