@@ -10,6 +10,7 @@
     reason = "all of this crate is test code, not only its #[test] functions"
 )]
 
+mod checkers;
 mod checking;
 mod dumps;
 mod election;
