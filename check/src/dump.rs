@@ -188,7 +188,7 @@ fn sorry_server(t: &mut Text, service: &Service) {
     t.line(format_args!("     forwarding method = {}", Method(s.forwarding)));
     t.line(format_args!("     Inhibit on failure is {}", on(s.inhibit)));
     t.line(format_args!("     set = {}", u8::from(sorry.programmed.is_some())));
-    t.line(format_args!("     alive = {}", u8::from(service.sorry_serves())));
+    t.line(format_args!("     alive = {}", u8::from(sorry.serves)));
 }
 
 fn real_server(t: &mut Text, real: &Real) {

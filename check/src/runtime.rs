@@ -14,6 +14,7 @@
 
 mod addresses;
 mod checkers;
+mod filter;
 mod kernel;
 mod steps;
 mod stop;
@@ -78,6 +79,7 @@ pub struct Check {
     addresses: addresses::Addresses,
     random: config::Random,
     set: kernel::Set,
+    filter: filter::Filter,
     /// Undone at the end.
     pings: Option<ping::Allowed>,
     stopping: bool,
@@ -107,6 +109,22 @@ impl Default for Check {
 }
 
 impl Check {
+    /// Load balancing by the kernel's IPVS in a network namespace, named as for
+    /// [`ipvs::Channel::open_in`]. Where there is no IPVS it says so and goes on without it.
+    pub fn open(namespace: Option<&str>) -> Check {
+        let kernel: Box<dyn Kernel> = match ipvs::Channel::open_in(namespace) {
+            Ok(channel) => Box::new(channel),
+            Err(e) => {
+                log::error!("IPVS: Can't initialize ipvs: {e}");
+                log::error!("Real servers are checked all the same, but no connection is balanced");
+                Box::new(ipvs::Absent)
+            }
+        };
+        let mut check = Check::new(kernel);
+        check.filter.namespace = namespace.map(str::to_owned);
+        check
+    }
+
     /// Load balancing without virtual servers, on the kernel's table.
     pub fn new(kernel: Box<dyn Kernel>) -> Check {
         Check {
@@ -128,6 +146,7 @@ impl Check {
             addresses: addresses::Addresses::default(),
             random: config::Random::new(),
             set: kernel::Set::default(),
+            filter: filter::Filter::default(),
             pings: None,
             stopping: false,
         }
@@ -256,10 +275,15 @@ fn finish<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W) {
 fn ask_again<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, _: Ready) {
     let Some(check) = w.check() else { return };
     check.asking_again = None;
-    for slot in check.order.clone() {
+    for slot in (0..).take(check.slots.len()) {
         if check.service(slot).is_some_and(|service| service.refused) {
             check.with(slot, Service::try_again);
         }
     }
     finish(s, w);
 }
+
+#[cfg(test)]
+mod stage;
+#[cfg(test)]
+mod tests;

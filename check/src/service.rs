@@ -84,8 +84,10 @@ pub(crate) struct Sorry {
     pub(crate) settings: SorryServer,
     /// The real server that is the same destination, if one is.
     pub(crate) twin: Option<usize>,
-    /// As for real servers.
+    /// As for real servers; `None` for one that has a twin.
     pub(crate) programmed: Option<u32>,
+    /// It stands in for the real servers.
+    pub(crate) serves: bool,
 }
 
 /// A virtual server.

@@ -31,7 +31,7 @@ static BFD: Table<()> = Table::new(&[
 static LEVEL: &[&dyn Grammar] = &[&ROOT, &OTHERS];
 
 /// All of what reading `text` yields.
-fn settings(text: &str, mode: Mode) -> (Loaded, Settings) {
+pub(crate) fn settings(text: &str, mode: Mode) -> (Loaded, Settings) {
     let source = Source::FromMemory { name: "k.conf".into(), bytes: text.into() };
     let mut options = Options::new(source, LEVEL);
     options.mode = mode;

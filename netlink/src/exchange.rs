@@ -71,17 +71,43 @@ impl Exchange {
         if count == 0 {
             return Vec::new();
         }
+        let (failures, unanswered) = self.exchange(datagram, count, false);
+        let unanswered = unanswered.map(NetlinkError::plain);
+        failures.into_iter().map(|f| f.or_else(|| unanswered.clone()).map_or(Ok(()), Err)).collect()
+    }
+
+    /// Sends a datagram whose first `count` messages, one at least, are executed together or not at
+    /// all.
+    ///
+    /// # Errors
+    /// Why the first that failed did, or `ETIMEDOUT` and `ENOBUFS` as in
+    /// [`execute`](Self::execute).
+    pub fn transact(&mut self, datagram: &[u8], count: usize) -> Result<(), NetlinkError> {
+        // The kernel wants it all in one piece, which has to fit the queue.
+        self.socket.make_room(datagram.len()).map_err(|e| NetlinkError::plain(errno_of(&e)))?;
+        let (failures, unanswered) = self.exchange(datagram, count, true);
+        let failure = failures.into_iter().flatten().next();
+        failure.or(unanswered.map(NetlinkError::plain)).map_or(Ok(()), Err)
+    }
+
+    /// Sends a datagram and gathers the answers. With `together` the first failure is the end: the
+    /// kernel may not look at what comes after it.
+    fn exchange(
+        &mut self,
+        datagram: &[u8],
+        count: usize,
+        together: bool,
+    ) -> (Vec<Option<NetlinkError>>, Option<Errno>) {
         let first_seq = self.seq;
         self.scratch.clear();
         self.scratch.extend_from_slice(datagram);
         self.seq = stamp(&mut self.scratch, first_seq, count);
         let mut failures: Vec<Option<NetlinkError>> = vec![None; count];
         let unanswered = match self.socket.send(&self.scratch) {
-            Ok(()) => self.collect(first_seq, &mut failures),
-            Err(error) => Some(Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO))),
+            Ok(()) => self.collect(first_seq, &mut failures, together),
+            Err(error) => Some(errno_of(&error)),
         };
-        let unanswered = unanswered.map(NetlinkError::plain);
-        failures.into_iter().map(|f| f.or_else(|| unanswered.clone()).map_or(Ok(()), Err)).collect()
+        (failures, unanswered)
     }
 
     /// Sends one request that `write` encodes with the sequence number it is given, and hands the
@@ -134,20 +160,27 @@ impl Exchange {
 
     /// Reads the answers to one datagram. `None`: what is not in `failures` has succeeded;
     /// otherwise the reason why nothing is known about it.
-    fn collect(&mut self, first_seq: u32, failures: &mut [Option<NetlinkError>]) -> Option<Errno> {
+    fn collect(
+        &mut self,
+        first_seq: u32,
+        failures: &mut [Option<NetlinkError>],
+        together: bool,
+    ) -> Option<Errno> {
         let deadline = Instant::now() + PATIENCE;
         let mut lost = None;
         loop {
             match self.socket.receive(&mut self.buffer) {
                 Ok(Received::Messages(datagram)) => {
                     for message in Messages::new(datagram) {
-                        if take_answer(&message, first_seq, failures) {
+                        if take_answer(&message, first_seq, failures)
+                            || together && failures.iter().any(Option::is_some)
+                        {
                             return lost;
                         }
                     }
                 }
                 Ok(Received::Unusable) => {}
-                Err(error) => match Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)) {
+                Err(error) => match errno_of(&error) {
                     Errno::ENOBUFS => lost = Some(Errno::ENOBUFS),
                     Errno::EAGAIN => return lost.or(Some(Errno::ETIMEDOUT)),
                     errno => return Some(errno),
@@ -188,6 +221,10 @@ impl Exchange {
             }
         }
     }
+}
+
+fn errno_of(error: &io::Error) -> Errno {
+    Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO))
 }
 
 /// Writes consecutive sequence numbers into the messages of a datagram, asks for an answer to the

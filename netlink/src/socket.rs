@@ -5,8 +5,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recvmsg, send,
-    setsockopt, socket, sockopt,
+    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, getsockopt,
+    recvmsg, send, setsockopt, socket, sockopt,
 };
 use nix::sys::time::TimeVal;
 
@@ -67,6 +67,19 @@ impl Socket {
         let micros = i64::try_from(patience.as_micros()).unwrap_or(i64::MAX);
         let value = TimeVal::new(micros / 1_000_000, (micros % 1_000_000) as libc::suseconds_t);
         Ok(setsockopt(&self.fd, sockopt::ReceiveTimeout, &value)?)
+    }
+
+    /// Lets a datagram of `len` bytes be sent at once.
+    pub(crate) fn make_room(&self, len: usize) -> io::Result<()> {
+        // The kernel counts its own structures too.
+        let queue = len.saturating_add(4096);
+        if getsockopt(&self.fd, sockopt::SndBuf)? >= queue {
+            return Ok(());
+        }
+        if setsockopt(&self.fd, sockopt::SndBufForce, &queue).is_err() {
+            setsockopt(&self.fd, sockopt::SndBuf, &queue)?;
+        }
+        Ok(())
     }
 
     /// Sends one datagram to the kernel.

@@ -105,8 +105,9 @@ impl Check {
             };
             let id = match old.iter().position(same) {
                 Some(position) => {
-                    let id = old.swap_remove(position);
+                    let id = old.remove(position);
                     if let Some(checker) = self.checkers.get_mut(id) {
+                        checker.enabled = enabled;
                         checker.follow(new);
                     }
                     id

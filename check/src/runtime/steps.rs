@@ -1,10 +1,10 @@
 //! Taking up a configuration, a part at a time (spec ipvs §4, §7.2).
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use ipvs::{Family, Protocol};
+use ipvs::{Family, Protocol, ServiceKey};
 use scheduler::{Class, Ready, Scheduler};
 
 use super::{Check, HasCheck, Shown, addresses, checkers, finish};
@@ -40,6 +40,8 @@ pub(super) struct Steps {
 enum Step {
     /// Ends a virtual server.
     End(u32),
+    /// Lets a virtual server give up members of its group that are not among these.
+    Leave(u32, Vec<ServiceKey>),
     /// Lets a virtual server follow its new settings.
     Follow(u32, Box<VirtualServer>),
     /// Begins a virtual server.
@@ -66,6 +68,11 @@ fn recognised(settings: &VirtualServer) -> Recognised {
     }
 }
 
+/// Whether the kernel is to know it by something else.
+fn is_moved(old: &VirtualServer, new: &VirtualServer) -> bool {
+    (&old.identity, old.protocol, old.family) != (&new.identity, new.protocol, new.family)
+}
+
 /// Begins with a first configuration.
 pub fn start<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, settings: Settings) {
     let Some(check) = w.check() else { return };
@@ -83,6 +90,7 @@ pub fn start<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, settings: Settings) {
 pub fn reload<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, settings: Settings) {
     // An earlier one has to be through.
     while step(s, w) {}
+    finish(s, w);
     log::info!("Reinitializing ipvs");
     if let Some(check) = w.check() {
         check.steps.told_of_reals = false;
@@ -94,6 +102,7 @@ fn plan<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, settings: Settings) {
     let Some(check) = w.check() else { return };
     let Settings { globals, virtual_servers, tls, groups, files } = settings;
     check.follow_globals(&globals);
+    check.follow_filter(&globals, &virtual_servers);
     check.shown = Shown { tls, groups, files };
     let suspendable = virtual_servers.iter().any(|server| server.ha_suspend);
     addresses::watch(s, w, suspendable);
@@ -105,15 +114,24 @@ fn plan<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, settings: Settings) {
         }
     }
     let mut steps = VecDeque::with_capacity(virtual_servers.len());
+    let mut leaving = Vec::new();
     for settings in virtual_servers {
         let known = old.get_mut(&recognised(&settings)).and_then(VecDeque::pop_front);
+        if let Some(slot) = known
+            && check.service(slot).is_some_and(|service| is_moved(&service.settings, &settings))
+        {
+            leaving.push(Step::Leave(slot, keys(&settings).0));
+        }
         let settings = Box::new(settings);
         steps.push_back(match known {
             Some(slot) => Step::Follow(slot, settings),
             None => Step::Begin(settings),
         });
     }
-    let gone: std::collections::HashSet<u32> = old.into_values().flatten().collect();
+    for step in leaving.into_iter().rev() {
+        steps.push_front(step);
+    }
+    let gone: HashSet<u32> = old.into_values().flatten().collect();
     for slot in check.order.iter().rev().filter(|slot| gone.contains(slot)) {
         steps.push_front(Step::End(*slot));
     }
@@ -151,6 +169,9 @@ fn step<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W) -> bool {
     let Some(step) = check.steps.waiting.pop_front() else { return false };
     match step {
         Step::End(slot) => end(s, w, slot),
+        Step::Leave(slot, keys) => {
+            check.with(slot, |service, work| service.leave(&keys, work));
+        }
         Step::Follow(slot, settings) => {
             check.steps.order.push(slot);
             follow(s, w, slot, *settings);
@@ -247,6 +268,15 @@ fn fill_some<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, _: Ready) {
 }
 
 impl Check {
+    /// Drops what remains to be done; what was begun is of the configuration, too.
+    pub(super) fn halt(&mut self) {
+        self.steps.waiting.clear();
+        self.dirty.clear();
+        let known: HashSet<u32> = self.order.iter().copied().collect();
+        let begun = std::mem::take(&mut self.steps.order);
+        self.order.extend(begun.into_iter().filter(|slot| !known.contains(slot)));
+    }
+
     /// Gathers what the table of a virtual server lacks; if it is much, the rest later.
     pub(super) fn fill(&mut self, slot: u32) {
         let through = self.with(slot, |service, work| {
@@ -266,7 +296,10 @@ impl Check {
     }
 
     /// What the kernel is to know a virtual server by.
-    fn limited_keys(&self, settings: &VirtualServer) -> Vec<ipvs::ServiceKey> {
+    fn limited_keys(&self, settings: &VirtualServer) -> Vec<ServiceKey> {
+        if let Some(marks) = self.marks(settings) {
+            return marks;
+        }
         let (keys, all) = keys(settings);
         if !all && let Identity::Group(group, _) = &settings.identity {
             log::error!(

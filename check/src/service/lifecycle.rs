@@ -7,6 +7,7 @@ use std::rc::Rc;
 use ipvs::{Family, Protocol, ServiceKey};
 
 use super::table::Work;
+use super::transition::passing;
 use super::{Real, Service, Sorry};
 use crate::checker::CheckerId;
 use crate::settings::{Group, GroupEntry, Identity, SorryServer, VirtualServer};
@@ -50,7 +51,7 @@ impl Service {
         let settings = self.settings.sorry.clone()?;
         let same = |real: &Real| is_same(real, &settings);
         let twin = self.reals.iter().position(same);
-        Some(Sorry { settings, twin, programmed: None })
+        Some(Sorry { settings, twin, programmed: None, serves: false })
     }
 
     /// Puts it to work: real servers without a failed checker live before any check has run. The
@@ -105,6 +106,7 @@ impl Service {
             self.tell_quorum(false, body, work);
         }
         self.quorum_up = false;
+        self.dirty = None;
         self.empty_services(&self.keys, work);
     }
 
@@ -135,23 +137,19 @@ impl Service {
         keys: Vec<ServiceKey>,
         work: &mut Work<'_>,
     ) -> Followed {
-        self.reloaded = true;
+        self.leave(&keys, work);
         let changed = is_changed(&self.settings, &settings);
-        let mut old_sorry = self.sorry.take();
+        let held = self.held();
+        let old_sorry = self.sorry.take();
         let reals = settings.real_servers.len();
-        let mut new = Service::new(settings, self.keys.clone());
-        let mut old: HashMap<(IpAddr, u16), Real> = std::mem::take(&mut self.reals)
-            .into_iter()
-            .map(|real| ((real.settings.address, real.settings.port), real))
-            .collect();
-        if let Some(sorry) = &mut old_sorry
-            && let Some(twin) = old.get(&(sorry.settings.address, sorry.settings.port))
-        {
-            sorry.programmed = twin.programmed;
-        }
+        let mut new = Service::new(settings, std::mem::take(&mut self.keys));
+        let mut old: Vec<_> = std::mem::take(&mut self.reals).into_iter().map(Some).collect();
+        let place = |real: &Real| (real.settings.address, real.settings.port);
+        let places: HashMap<_, _> =
+            old.iter().flatten().map(place).enumerate().map(|(n, place)| (place, n)).collect();
         let mut carried = Vec::with_capacity(reals);
         for real in &mut new.reals {
-            let before = old.remove(&(real.settings.address, real.settings.port));
+            let before = places.get(&place(real)).and_then(|n| old.get_mut(*n)?.take());
             carried.push(before.map(|before| real.carry(before)).unwrap_or_default());
         }
         new.quorum_up = self.quorum_up;
@@ -161,12 +159,16 @@ impl Service {
         new.reloaded = true;
         *self = new;
         let mut gone = Vec::new();
-        for real in old.into_values() {
+        for real in old.into_iter().flatten() {
             self.drop_real(&real, work);
             gone.extend(real.checkers);
         }
         self.carry_sorry(old_sorry, work);
-        self.change_keys(keys, changed, work);
+        self.inherit(held, work);
+        if changed {
+            self.fill_changed_services(&self.keys, work);
+        }
+        self.join(keys, work);
         Followed { carried, gone }
     }
 
@@ -175,11 +177,6 @@ impl Service {
         let (server, service) = (&real.settings.name, &self.settings.name);
         work.line(format!("service {server} no longer exist"));
         work.line(format!("Removing service {server} from VS {service}"));
-        // Unless it goes on as the sorry server.
-        let is_sorry = self.sorry.as_ref().is_some_and(|sorry| is_same(real, &sorry.settings));
-        if !is_sorry {
-            self.fill_removed(real, work);
-        }
         if real.alive {
             let index = self.reals.len();
             self.reals.push(Real::new(real.settings.clone()));
@@ -190,51 +187,39 @@ impl Service {
     }
 
     fn carry_sorry(&mut self, old: Option<Sorry>, work: &mut Work<'_>) {
-        let Some(mut old) = old else { return };
+        let Some(old) = old else { return };
         match &mut self.sorry {
-            Some(new) if is_same_server(&old.settings, &new.settings) => {
-                new.programmed = old.programmed;
-                let moved = old.settings.forwarding != new.settings.forwarding;
-                if moved && new.programmed.is_some() {
-                    new.programmed = Some(super::table::UNKNOWN);
-                }
-                if let Some(real) = new.twin.and_then(|index| self.reals.get_mut(index)) {
-                    real.programmed = real.programmed.or(new.programmed);
-                }
-            }
+            Some(new) if is_same_server(&old.settings, &new.settings) => new.serves = old.serves,
             _ => {
                 let (server, service) = (&old.settings.name, &self.settings.name);
                 work.line(format!("Removing sorry server {server} from VS {service}"));
-                let stays = self.reals.iter_mut().find(|real| is_same(real, &old.settings));
-                match stays {
-                    Some(real) => real.programmed = real.programmed.or(old.programmed),
-                    None => {
-                        old.twin = None;
-                        self.fill_removed_sorry(&old, work);
-                    }
-                }
             }
         }
     }
 
-    fn change_keys(&mut self, keys: Vec<ServiceKey>, changed: bool, work: &mut Work<'_>) {
-        let old = std::mem::take(&mut self.keys);
+    /// Gives up the members of a group that are not among `keys`. Of all virtual servers those that
+    /// leave come before those that [`join`](Self::join): a member may pass from one to the other.
+    pub(crate) fn leave(&mut self, keys: &[ServiceKey], work: &mut Work<'_>) {
         let wanted: HashSet<&ServiceKey> = keys.iter().collect();
+        let old = std::mem::take(&mut self.keys);
         let (kept, gone): (Vec<_>, Vec<_>) = old.into_iter().partition(|key| wanted.contains(key));
-        let known: HashSet<&ServiceKey> = kept.iter().collect();
-        let new: Vec<_> = keys.iter().filter(|key| !known.contains(key)).copied().collect();
+        self.keys = kept;
         if let Identity::Group(group, _) = &self.settings.identity {
             for key in &gone {
                 let member = member(*key);
                 work.line(format!("VS {member} in group {} no longer exists", group.name));
             }
+        }
+        self.empty_services(&gone, work);
+    }
+
+    fn join(&mut self, keys: Vec<ServiceKey>, work: &mut Work<'_>) {
+        let known: HashSet<&ServiceKey> = self.keys.iter().collect();
+        let new: Vec<_> = keys.iter().filter(|key| !known.contains(key)).copied().collect();
+        if let Identity::Group(group, _) = &self.settings.identity {
             for key in &new {
                 work.line(format!("VS {} added into group {}", member(*key), group.name));
             }
-        }
-        self.empty_services(&gone, work);
-        if changed {
-            self.fill_changed_services(&kept, work);
         }
         self.fill_services(&new, work);
         self.fill_keys(&new, work);
@@ -247,24 +232,26 @@ impl Service {
             let service = Rc::clone(&self.settings.name);
             let Some(real) = self.reals.get_mut(index) else { break };
             let weight = real.effective_weight();
-            if weight != real.weight {
-                let before = std::mem::replace(&mut real.weight, weight);
-                real.previous_weight = before;
-                let state = if real.alive { "active" } else { "inactive" };
-                work.line(format!(
-                    "Changing weight from {before} to {weight} for {state} service {} of VS {service}",
-                    real.settings.name
-                ));
-            }
+            let before = std::mem::replace(&mut real.weight, weight);
             let (was, is) = (real.alive, real.failed == 0);
             real.alive = is;
             real.was_alive |= is;
-            if is && !was && real.reloaded {
-                // Its last failed checker is gone.
-                let (what, word) =
-                    if real.settings.inhibit { ("Enabling", "of") } else { ("Adding", "to") };
-                work.line(format!("{what} service {} {word} VS {service}", real.settings.name));
-                self.tell_real(index, true, work);
+            if !real.reloaded {
+                continue;
+            }
+            let server = &real.settings.name;
+            if weight != before {
+                real.previous_weight = before;
+                let state = if was { "active" } else { "inactive" };
+                work.line(format!(
+                    "Changing weight from {before} to {weight} for {state} service {server} of VS {service}"
+                ));
+            }
+            if is != was {
+                // Its last failed checker is gone, or a file that is looked at anew speaks against it.
+                let (what, word) = passing(is, real.settings.inhibit);
+                work.line(format!("{what} service {server} {word} VS {service}"));
+                self.tell_real(index, is, work);
             }
         }
         self.weigh();
@@ -285,14 +272,6 @@ pub(crate) struct Followed {
 impl Real {
     /// Takes the state over from `old`, the same server under the old configuration.
     fn carry(&mut self, old: Real) -> Vec<CheckerId> {
-        let (new, was) = (&self.settings, &old.settings);
-        let altered = new.forwarding != was.forwarding
-            || (new.upper_threshold, new.lower_threshold)
-                != (was.upper_threshold, was.lower_threshold);
-        self.programmed = old.programmed;
-        if altered && self.programmed.is_some() {
-            self.programmed = Some(super::table::UNKNOWN);
-        }
         self.reloaded = true;
         self.failed = old.failed;
         self.alive = old.alive;

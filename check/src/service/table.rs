@@ -233,11 +233,13 @@ impl Service {
 
     /// Gathers what gives new keys the destinations that the others have.
     pub(crate) fn fill_keys(&self, keys: &[ServiceKey], work: &mut Work<'_>) {
+        // What is unknown is asked for under all keys anyway.
         for (index, real) in self.reals.iter().enumerate() {
+            let Some(weight) = real.programmed.filter(|weight| *weight != UNKNOWN) else {
+                continue;
+            };
             let s = &real.settings;
-            let Some(weight) = real.programmed else { continue };
             let destination = Destination {
-                weight,
                 upper_threshold: s.upper_threshold,
                 lower_threshold: s.lower_threshold,
                 ..standing_in(s.address, s.port, s.forwarding, weight)
@@ -245,7 +247,7 @@ impl Service {
             self.request(keys, &destination, None, Some(weight), index as u64, work);
         }
         if let Some(sorry) = &self.sorry
-            && let Some(weight) = sorry.programmed
+            && let Some(weight) = sorry.programmed.filter(|weight| *weight != UNKNOWN)
         {
             let s = &sorry.settings;
             let destination = standing_in(s.address, s.port, s.forwarding, weight);
@@ -262,36 +264,80 @@ impl Service {
                 work.batch.delete_service(&self.kernel_service(*key), tag);
                 continue;
             }
-            let keys = std::slice::from_ref(key);
-            for real in self.reals.iter().filter(|real| real.programmed.is_some()) {
+            for destination in self.held() {
+                let gone = Destination { weight: 0, ..destination };
+                self.request(std::slice::from_ref(key), &gone, Some(0), None, SERVICE, work);
+            }
+        }
+    }
+
+    /// What the table holds for it; the weights may be [`UNKNOWN`].
+    pub(crate) fn held(&self) -> Vec<Destination> {
+        let reals = self.reals.iter().filter_map(|real| {
+            let s = &real.settings;
+            Some(Destination {
+                address: s.address,
+                port: s.port,
+                forwarding: s.forwarding,
+                weight: real.programmed?,
+                upper_threshold: s.upper_threshold,
+                lower_threshold: s.lower_threshold,
+            })
+        });
+        let sorry = self.sorry.as_ref().and_then(|sorry| {
+            let s = &sorry.settings;
+            Some(standing_in(s.address, s.port, s.forwarding, sorry.programmed?))
+        });
+        reals.chain(sorry).collect()
+    }
+
+    /// Takes over what the table holds from the time before a reload, by whatever name it goes now;
+    /// gathers the requests that take out what has no name any more.
+    pub(crate) fn inherit(&mut self, held: Vec<Destination>, work: &mut Work<'_>) {
+        let mut heirs: HashMap<(IpAddr, u16), usize> = HashMap::with_capacity(self.reals.len());
+        for (index, real) in self.reals.iter().enumerate() {
+            heirs.insert((real.settings.address, real.settings.port), index);
+        }
+        for before in held {
+            let heir = heirs.get(&(before.address, before.port)).copied();
+            if !self.bequeath(&before, heir) {
+                let gone = Destination { weight: 0, ..before };
+                self.request(&self.keys, &gone, Some(0), None, SERVICE, work);
+            }
+        }
+    }
+
+    /// Gives an entry of the table to a real server or to the sorry server; false when it is nobody's.
+    fn bequeath(&mut self, before: &Destination, heir: Option<usize>) -> bool {
+        let (after, programmed) = match (heir.and_then(|n| self.reals.get_mut(n)), &mut self.sorry)
+        {
+            (Some(real), _) => {
                 let s = &real.settings;
-                let destination = standing_in(s.address, s.port, s.forwarding, 0);
-                self.request(keys, &destination, Some(0), None, SERVICE, work);
+                let after = Destination {
+                    forwarding: s.forwarding,
+                    upper_threshold: s.upper_threshold,
+                    lower_threshold: s.lower_threshold,
+                    ..*before
+                };
+                (after, &mut real.programmed)
             }
-            if let Some(sorry) = self.sorry.as_ref().filter(|sorry| sorry.programmed.is_some()) {
+            (None, Some(sorry)) => {
                 let s = &sorry.settings;
-                let destination = standing_in(s.address, s.port, s.forwarding, 0);
-                self.request(keys, &destination, Some(0), None, SERVICE, work);
+                if (s.address, s.port) != (before.address, before.port) {
+                    return false;
+                }
+                let after = standing_in(s.address, s.port, s.forwarding, before.weight);
+                (after, &mut sorry.programmed)
             }
+            (None, None) => return false,
+        };
+        let moves =
+            |key: &ServiceKey| destination_port(*key, before) != destination_port(*key, &after);
+        if self.keys.iter().any(moves) {
+            return false;
         }
-    }
-
-    /// Gathers the request that takes out a real server which the configuration no longer has.
-    pub(crate) fn fill_removed(&self, real: &super::Real, work: &mut Work<'_>) {
-        let s = &real.settings;
-        if let Some(weight) = real.programmed {
-            let destination = standing_in(s.address, s.port, s.forwarding, weight);
-            self.request(&self.keys, &destination, Some(weight), None, SERVICE, work);
-        }
-    }
-
-    /// As [`Service::fill_removed`], for a sorry server.
-    pub(crate) fn fill_removed_sorry(&self, sorry: &super::Sorry, work: &mut Work<'_>) {
-        let s = &sorry.settings;
-        if sorry.programmed.is_some() && sorry.twin.is_none() {
-            let destination = standing_in(s.address, s.port, s.forwarding, 0);
-            self.request(&self.keys, &destination, Some(0), None, SERVICE, work);
-        }
+        *programmed = Some(if after == *before { before.weight } else { UNKNOWN });
+        true
     }
 
     /// Takes back what the request with this tag was to do; it is asked for again after a while.
@@ -323,6 +369,11 @@ impl Service {
         if !done && let Some(real) = self.reals.get_mut(index) {
             work.refused.truncate(known);
             real.programmed = before;
+            if self.keys.len() > 1 {
+                // Under some of its keys it may have been done.
+                real.programmed = Some(UNKNOWN);
+                self.soil();
+            }
         }
         done
     }

@@ -59,12 +59,7 @@ impl Service {
         if real.alive == alive {
             return true;
         }
-        let (what, word) = match (alive, real.settings.inhibit) {
-            (true, false) => ("Adding", "to"),
-            (true, true) => ("Enabling", "of"),
-            (false, false) => ("Removing", "from"),
-            (false, true) => ("Disabling", "of"),
-        };
+        let (what, word) = passing(alive, real.settings.inhibit);
         let name = &self.settings.name;
         work.line(format!("{what} service {} {word} VS {name}", real.settings.name));
         real.alive = alive;
@@ -135,8 +130,7 @@ impl Service {
         let (quorum, weight) = (self.quorum(), self.weight);
         let held = self.quorum_up;
         let holds = quorum.judge(held, weight);
-        let sorry_is_due =
-            self.sorry.as_ref().is_some_and(|sorry| sorry.programmed.unwrap_or(0) == 0);
+        let sorry_is_due = self.sorry.as_ref().is_some_and(|sorry| !sorry.serves);
         match (held, holds) {
             (false, true) => self.gain(work),
             (true, false) => self.lose(starting, work),
@@ -146,12 +140,12 @@ impl Service {
     }
 
     fn gain(&mut self, work: &mut Work<'_>) {
-        let was_sorry = self.sorry_serves();
         self.quorum_up = true;
         let text = format!("Gained quorum {}", self.sum(true, "<="));
         let name = &self.settings.name;
         work.line(format!("{text} for VS {name}"));
-        if let Some(sorry) = self.sorry.as_ref().filter(|_| was_sorry) {
+        if let Some(sorry) = self.sorry.as_mut().filter(|sorry| sorry.serves) {
+            sorry.serves = false;
             let what = if sorry.settings.inhibit { "Disabling" } else { "Removing" };
             work.line(format!("{what} sorry server {} from VS {name}", sorry.settings.name));
             work.line(format!("Adding alive servers to the pool for VS {name}"));
@@ -167,7 +161,8 @@ impl Service {
         work.line(format!("{what} {} for VS {name}", self.sum(!held, ">")));
         // Mails always add.
         let body = format!("{what} {}", self.sum(true, "<="));
-        if let Some(sorry) = &self.sorry {
+        if let Some(sorry) = &mut self.sorry {
+            sorry.serves = true;
             let verb = if sorry.settings.inhibit { "Enabling" } else { "Adding" };
             work.line(format!("{verb} sorry server {} to VS {name}", sorry.settings.name));
             work.line(format!("Removing alive servers from the pool for VS {name}"));
@@ -181,16 +176,6 @@ impl Service {
         self.soil();
         self.fill(work, AT_ONCE);
         table::flush(work);
-    }
-
-    /// The sorry server is in the table, with a weight.
-    pub(crate) fn sorry_serves(&self) -> bool {
-        let twin = self.sorry.as_ref().and_then(|sorry| sorry.twin);
-        match (&self.sorry, twin.and_then(|index| self.reals.get(index))) {
-            (Some(_), Some(real)) => !self.quorum_up && real.programmed == Some(1),
-            (Some(sorry), None) => sorry.programmed == Some(1),
-            (None, _) => false,
-        }
     }
 
     /// `Q+H=T <= W`: the sum and the comparison of log lines.
@@ -212,7 +197,7 @@ impl Service {
             let object = format!("real server {} of {service}", s.name);
             work.told.push(Told::Script(object, hook, script.clone()));
         }
-        work.told.push(Told::Fifo(format!("RS {} {service} {}", s.name, word(up))));
+        work.told.push(Told::Fifo(format!("RS {} {service} {}\n", s.name, word(up))));
     }
 
     /// Tells scripts, FIFOs and mail about the quorum.
@@ -226,7 +211,7 @@ impl Service {
             let object = format!("virtual server {}", s.name);
             work.told.push(Told::Script(object, hook, script.clone()));
         }
-        work.told.push(Told::Fifo(format!("VS {} {}", s.name, word(up))));
+        work.told.push(Told::Fifo(format!("VS {} {}\n", s.name, word(up))));
         if s.smtp_alert {
             let subject = format!("Virtualserver {} - {}", s.name, word(up));
             work.told.push(Told::Mail(subject, body.to_owned()));
@@ -242,6 +227,16 @@ impl Service {
                 format!("Realserver {} of virtual server {service} - {}", s.name, word(up));
             work.told.push(Told::Mail(subject, body.to_owned()));
         }
+    }
+}
+
+/// How a log line says that a real server goes up or down: a verb and its preposition.
+pub(super) fn passing(alive: bool, inhibited: bool) -> (&'static str, &'static str) {
+    match (alive, inhibited) {
+        (true, false) => ("Adding", "to"),
+        (true, true) => ("Enabling", "of"),
+        (false, false) => ("Removing", "from"),
+        (false, true) => ("Disabling", "of"),
     }
 }
 

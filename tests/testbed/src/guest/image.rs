@@ -56,7 +56,7 @@ mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
 mount -t tmpfs tmp /tmp
 mount -t tmpfs run /run
-modprobe -a virtio_pci virtio_console veth bridge ipip
+modprobe -a virtio_pci virtio_console veth bridge ipip nf_tables
 for module in /lib/modules/*/kernel/net/netfilter/ipvs/*.ko; do
     module=${module##*/}
     modprobe "${module%.ko}"
