@@ -4,16 +4,12 @@
 //! `cargo run --release --example failover`, as root. Everything is removed at the end, on Ctrl-C and on
 //! failure. `KEEPALIVED_UNDER_TEST=/path` shows another binary.
 
-use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use testbed::web::{Background, Service};
 use testbed::{Daemon, Host, Lan, wait_for};
 
 /// What the sample says: the address, its network, and when a backup of priority 100 must have taken over
@@ -23,39 +19,7 @@ const NETWORK: &str = "192.0.2";
 const BOUND: Duration = Duration::from_millis(3_000 + (256 - 100) * 1_000 / 256);
 
 fn main() -> ExitCode {
-    if let Some(reason) = testbed::missing(&[]) {
-        eprintln!("failover: this cannot run here: {reason}.");
-        return ExitCode::FAILURE;
-    }
-    testbed::stop_on_interrupt();
-    // A failure is one sentence for the person watching; unwinding then takes the network down.
-    std::panic::set_hook(Box::new(|panic| {
-        let payload = panic.payload();
-        let message = payload.downcast_ref::<&str>().copied();
-        let message = message.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-        eprintln!("failover: {}", message.unwrap_or("something broke"));
-    }));
-    match std::panic::catch_unwind(|| show(&build())) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
-    }
-}
-
-/// Builds the daemon, with the profile this example was built with, and returns its path.
-fn build() -> PathBuf {
-    if let Some(program) = std::env::var_os("KEEPALIVED_UNDER_TEST") {
-        return program.into();
-    }
-    println!("Building the daemon.");
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--quiet", "--bin", "keepalived"]).current_dir(env!("CARGO_MANIFEST_DIR"));
-    if !cfg!(debug_assertions) {
-        cargo.arg("--release");
-    }
-    assert!(cargo.status().is_ok_and(|status| status.success()), "the daemon could not be built");
-    // target/release/examples/failover -> target/release/keepalived
-    let example = std::env::current_exe().unwrap_or_default();
-    example.ancestors().nth(2).unwrap_or(Path::new(".")).join("keepalived")
+    testbed::show("failover", env!("CARGO_MANIFEST_DIR"), show)
 }
 
 /// The whole story.
@@ -221,37 +185,6 @@ impl Director {
     }
 }
 
-/// A service on port 80 of a host that answers every request with the host's name.
-struct Service {
-    _thread: Background,
-}
-
-impl Service {
-    fn start(host: &Host) -> Self {
-        let listener = host.inside(|| TcpListener::bind(("0.0.0.0", 80)));
-        let listener = listener.unwrap_or_else(|e| panic!("port 80 in {}: {e}", host.name()));
-        if let Err(error) = listener.set_nonblocking(true) {
-            panic!("port 80 in {}: {error}", host.name());
-        }
-        let name = host.name().to_owned();
-        let thread = Background::start(host, move || {
-            if let Ok((stream, _)) = listener.accept() {
-                // A client that does not read its answer is no concern of ours.
-                let _ = answer(stream, &name);
-            }
-        });
-        Self { _thread: thread }
-    }
-}
-
-fn answer(mut stream: TcpStream, name: &str) -> io::Result<()> {
-    stream.set_nonblocking(false)?;
-    stream.set_read_timeout(Some(Duration::from_millis(200)))?;
-    let mut request = [0; 256];
-    let _ = stream.read(&mut request)?;
-    write!(stream, "HTTP/1.0 200 OK\r\nContent-Length: {}\r\n\r\n{name}", name.len())
-}
-
 /// A client that asks at the virtual address over and over, and passes on each answer with its time.
 struct Client {
     answers: Receiver<(Instant, String)>,
@@ -262,54 +195,10 @@ impl Client {
     fn start(host: &Host) -> Self {
         let (sender, answers): (Sender<_>, _) = channel();
         let thread = Background::start(host, move || {
-            if let Ok(answer) = ask() {
+            if let Ok(answer) = testbed::web::ask(ADDRESS) {
                 let _ = sender.send((Instant::now(), answer));
             }
         });
         Self { answers, _thread: thread }
-    }
-}
-
-/// One request to the virtual address.
-fn ask() -> io::Result<String> {
-    let address: SocketAddr = format!("{ADDRESS}:80").parse().map_err(io::Error::other)?;
-    let patience = Duration::from_millis(50);
-    let mut stream = TcpStream::connect_timeout(&address, patience)?;
-    stream.set_read_timeout(Some(patience))?;
-    stream.write_all(b"GET / HTTP/1.0\r\n\r\n")?;
-    let mut reply = String::new();
-    stream.read_to_string(&mut reply)?;
-    let body = reply.split_once("\r\n\r\n").map(|(_, body)| body.to_owned());
-    body.filter(|name| !name.is_empty()).ok_or_else(|| io::Error::other("no answer"))
-}
-
-/// A thread in a host that does one thing over and over until it is dropped.
-struct Background {
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Background {
-    fn start(host: &Host, mut step: impl FnMut() + Send + 'static) -> Self {
-        let network = host.network();
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
-        let thread = std::thread::spawn(move || {
-            network.enter();
-            while !stopped.load(Ordering::Relaxed) {
-                step();
-                std::thread::sleep(Duration::from_millis(2));
-            }
-        });
-        Self { stop, thread: Some(thread) }
-    }
-}
-
-impl Drop for Background {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
     }
 }

@@ -44,8 +44,11 @@ pub struct Configuration {
     pub vrrp_globals: vrrp::config::Globals,
     /// Scripts, FIFOs, mail.
     pub notify: notify::Settings,
-    /// What is said of health checkers and virtual servers; dumps show it.
+    /// What `global_defs` says of health checkers and virtual servers; dumps show it.
     pub check: check::Globals,
+    /// What load balancing acts on, until it has taken it.
+    #[allow(dead_code)]
+    pub lvs: Option<check::Settings>,
     /// What is said of BFD; dumps show it.
     pub bfd: bfd::Globals,
     /// Parts that it says something for.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use check::{Check, HasCheck};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::unistd::getpid;
 use notify::{HasNotify, Notifier};
@@ -18,7 +19,7 @@ use crate::pidfile::PidFiles;
 use crate::process::{self, CoreDumps, Raising};
 use crate::reload::{Reload, Schedule, schedule};
 use crate::systemd::Systemd;
-use crate::{logging, scripts};
+use crate::{balancing, logging, scripts};
 
 /// Exit status when something that is needed cannot be had.
 const STATUS_FAILED: i32 = 1;
@@ -55,11 +56,13 @@ pub struct Daemon {
     pub schedule: Option<Schedule>,
     /// VRRP, once it was started.
     pub vrrp: Option<Vrrp>,
+    /// Load balancing, once it was started.
+    pub check: Option<Check>,
     /// How VRRP's moments are told to people.
     pub clock: Clock,
     /// What the process will exit with.
     pub status: i32,
-    /// Notify scripts and FIFOs.
+    /// Notify scripts, FIFOs and mails.
     pub notifier: Notifier,
     /// The startup or shutdown script, while it runs.
     pub script: Option<scripts::Running>,
@@ -130,6 +133,11 @@ impl Daemon {
                 log::info!(target: "vrrp", "{line}");
             }
         }
+        if let Some(check) = &self.check {
+            for line in check::dump::state(check).lines() {
+                log::info!(target: "check", "{line}");
+            }
+        }
     }
 
     /// SIGUSR1; `now` is the scheduler's clock, as for the other dumps.
@@ -146,6 +154,15 @@ impl Daemon {
             let mut text = self.globals(true);
             text.push_str(&vrrp::dump::state(vrrp, &self.clock));
             write(&names::state(names::Part::Vrrp, template, &instance), &text);
+        }
+        if let Some(check) = &self.check {
+            log::info!(
+                target: "check",
+                "Printing checker data for process({process}) on signal"
+            );
+            let mut text = self.globals(false);
+            text.push_str(&check::dump::state(check));
+            write(&names::state(names::Part::Check, template, &instance), &text);
         }
     }
 
@@ -197,18 +214,39 @@ impl HasVrrp for Daemon {
     fn vrrp(&mut self) -> Option<&mut Vrrp> {
         self.vrrp.as_mut()
     }
+
+    fn states_told(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
+        balancing::follow_vrrp(scheduler, daemon);
+    }
+}
+
+impl HasCheck for Daemon {
+    fn check(&mut self) -> Option<&mut Check> {
+        self.check.as_mut()
+    }
 }
 
 /// Lets what runs follow the configuration, after a start or a reload.
 pub fn apply(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
     let runs = daemon.configuration.runs(&daemon.options.subsystems);
     // What runs goes on with an empty configuration; what does not may begin.
-    let running = Parts { vrrp: runs.vrrp || daemon.vrrp.is_some(), ..runs };
+    let running = Parts {
+        vrrp: runs.vrrp || daemon.vrrp.is_some(),
+        check: runs.check || daemon.check.is_some(),
+        ..runs
+    };
     daemon.pid_files.follow(running, getpid());
-    if running.vrrp {
-        let settings = daemon.configuration.notify.clone();
+    let settings = daemon.configuration.notify.clone();
+    let router_id = dump::global::router_id(&daemon.configuration);
+    notify::configure_mail(scheduler, daemon, &settings, &router_id);
+    if running.vrrp || running.check {
         notify::configure_fifos(scheduler, daemon, &settings);
+    }
+    if running.vrrp {
         apply_vrrp(scheduler, daemon);
+    }
+    if running.check && daemon.phase != Phase::Stopping {
+        balancing::apply(scheduler, daemon);
     }
     let globals = &daemon.configuration.globals;
     let (path, repeat) = (globals.reload_time_file.clone(), globals.reload_repeat);
@@ -258,6 +296,8 @@ pub fn stop(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
 /// Ends VRRP and notify scripts; the shutdown script and the end of the loop follow.
 fn finish_stop(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
     runtime::stop(scheduler, daemon);
+    let keep = daemon.options.keep_ipvs;
+    check::stop(scheduler, daemon, keep);
     let patience = daemon.configuration.globals.child_wait_time;
     notify::drain(scheduler, daemon, patience);
 }

@@ -4,6 +4,7 @@
 //! order, signals, pid files, log lines, reload, dumps. What a packet or a keyword means is known
 //! elsewhere.
 
+mod balancing;
 mod cli;
 mod configtest;
 mod configuration;

@@ -87,12 +87,8 @@ fn log_start(options: &Options, argv: &[OsString]) {
     for line in command_line(argv) {
         log::info!("{line}");
     }
-    for (given, what) in
-        [(options.snmp, "SNMP (-x, -A)"), (options.keep_ipvs, "--dont-release-ipvs (-I)")]
-    {
-        if given {
-            log::info!("{what} has no effect yet");
-        }
+    if options.snmp {
+        log::info!("SNMP (-x, -A) has no effect yet");
     }
 }
 
@@ -212,6 +208,7 @@ impl Prepared {
             reload: Reload::default(),
             schedule: None,
             vrrp: None,
+            check: None,
             clock: vrrp::dump::Clock::read(scheduler.now()),
             status: 0,
             notifier: Notifier::new(),

@@ -15,13 +15,13 @@ use std::rc::Rc;
 use scheduler::{ThreadId, Time};
 
 use crate::runtime::HasCheck;
-use crate::settings::CheckerSettings;
-use attempt::Attempt;
+use crate::settings::{CheckerSettings, Kind};
 use attempt::misc::Leftover;
 use attempt::ping::Pinger;
 use attempt::stream::Shared;
+use attempt::{Attempt, Outcome};
 use files::Followed;
-use verdict::Verdict;
+use verdict::{Subject, Verdict};
 
 /// Names a checker for as long as it exists; never used for another one. It travels as the argument
 /// of scheduler threads.
@@ -63,6 +63,8 @@ pub(crate) struct Checker {
     pub(crate) verdict: Verdict,
     /// False while `ha_suspend` holds it back.
     pub(crate) enabled: bool,
+    /// It is to be started, or started anew because its times have changed.
+    pub(crate) due: bool,
     /// An attempt is going on.
     pub(crate) running: bool,
     /// When that attempt, or the last one, was planned to start.
@@ -92,12 +94,54 @@ impl Checker {
             owner,
             weight,
             enabled: true,
+            due: true,
             running: false,
             started: Time::ZERO,
             timer: None,
             attempt: None,
             pinger: None,
         }
+    }
+}
+
+impl Checker {
+    /// Goes on as `new`, which looks at the same thing under a new configuration. Its rhythm and the
+    /// attempt that is going on are left alone unless its times have changed.
+    pub(crate) fn follow(&mut self, new: Checker) {
+        let Checker { settings, server, service, owner, weight, .. } = new;
+        let (before, after) = (&self.settings.schedule, &settings.schedule);
+        self.due |= (before.delay_loop, before.delay_before_retry)
+            != (after.delay_loop, after.delay_before_retry);
+        let mut verdict = Verdict::new(&settings);
+        let of = Subject { settings: &settings, server: &server, service: &service, weight };
+        verdict.take_over(&self.verdict, of);
+        self.verdict = verdict;
+        (self.server, self.service, self.owner, self.weight) = (server, service, owner, weight);
+        self.settings = settings;
+    }
+
+    /// A `FILE_CHECK` begins with what its file says by then.
+    pub(crate) fn read_file(&mut self) {
+        let Kind::File(file) = &self.settings.kind else { return };
+        let Some(number) = files::number(&file.file) else { return };
+        let of = Subject {
+            settings: &self.settings,
+            server: &self.server,
+            service: &self.service,
+            weight: self.weight,
+        };
+        let judgement = self.verdict.ended(of, Outcome::Number(number));
+        if let Some(definitive) = judgement.definitive {
+            self.verdict.settle(definitive.up);
+        }
+        if let Some(contribution) = judgement.contribution {
+            self.verdict.contribution = contribution;
+        }
+    }
+
+    /// Sequence number of the last echo request, for the dump.
+    pub(crate) fn echo_sequence(&self) -> u16 {
+        self.pinger.as_ref().map_or(0, |pinger| pinger.sequence())
     }
 }
 
@@ -168,11 +212,6 @@ impl Checkers {
         numbered.filter_map(|(n, slot)| {
             Some((CheckerId::new(n, slot.generation), slot.checker.as_ref()?))
         })
-    }
-
-    /// How many there are.
-    pub(crate) fn len(&self) -> usize {
-        self.slots.iter().filter(|slot| slot.checker.is_some()).count()
     }
 }
 

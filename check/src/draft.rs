@@ -1,15 +1,19 @@
 //! The LVS side of a configuration while it is read.
 
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
-use config::{Class, Context, Line};
+use config::{Class, Context, Line, Word, number};
 
-use crate::keywords::{GLOBAL, Globals, Group, ROOT, Reference, VirtualServer};
-use crate::script;
-use crate::validation;
+use crate::keywords::{Checker, GLOBAL, Globals, ROOT, VirtualServer, Work};
+use crate::settings::{FileSettings, Group, Kind, Settings, TlsSettings, TrackFile};
+use crate::settle::Settling;
+use crate::validation::Validation;
 
 /// Names looked through for one that is near a wrong one, so that many wrong ones stay cheap.
 const SUGGESTION_LIMIT: usize = 64;
+/// Largest `weight` of a track file.
+const FILE_WEIGHT_MAX: i64 = 254;
 
 /// What has been read so far.
 ///
@@ -18,11 +22,36 @@ const SUGGESTION_LIMIT: usize = 64;
 #[derive(Default)]
 pub struct Draft {
     pub(crate) servers: Vec<VirtualServer>,
-    pub(crate) groups: HashMap<String, Group>,
-    pub(crate) ssl: bool,
+    pub(crate) groups: Named<Group>,
+    pub(crate) tls: Option<TlsSettings>,
     globals: Globals,
-    files: HashSet<String>,
-    bfd_instances: HashSet<String>,
+    files: Named<TrackFile>,
+    bfd_instances: HashMap<String, Rc<str>>,
+}
+
+/// Things with a name, in file order. Of two with one name the first is found.
+pub(crate) struct Named<T> {
+    all: Vec<Rc<T>>,
+    index: HashMap<String, usize>,
+}
+
+impl<T> Default for Named<T> {
+    fn default() -> Self {
+        Named { all: Vec::new(), index: HashMap::new() }
+    }
+}
+
+impl<T> Named<T> {
+    pub(crate) fn add(&mut self, name: &str, thing: T) {
+        if !self.index.contains_key(name) {
+            self.index.insert(name.to_owned(), self.all.len());
+            self.all.push(Rc::new(thing));
+        }
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&Rc<T>> {
+        self.index.get(name).and_then(|index| self.all.get(*index))
+    }
 }
 
 impl Draft {
@@ -35,9 +64,7 @@ impl Draft {
     pub fn apply(&mut self, line: &Line, ctx: &mut Context<'_>) -> bool {
         match line.name() {
             "global_defs" => self.globals(line, ctx),
-            "track_file" | "vrrp_track_file" => {
-                self.files.extend(line.first().map(|name| name.text.clone()));
-            }
+            "track_file" | "vrrp_track_file" => self.track_file(line, ctx),
             "bfd_instance" => self.bfd_instance(line),
             _ => return ROOT.apply(self, line, ctx),
         }
@@ -50,45 +77,116 @@ impl Draft {
         }
     }
 
+    /// What is wrong with it, whoever else reads it says.
+    fn track_file(&mut self, line: &Line, ctx: &Context<'_>) {
+        let Some(name) = line.first() else { return };
+        let given = |keyword: &str| line.lines().iter().find(|line| line.name() == keyword);
+        let Some(path) = given("file").and_then(Line::first) else { return };
+        let weight = given("weight");
+        let silent = &mut Context { diagnostics: &mut Vec::new(), mode: ctx.mode };
+        let number = weight.and_then(Line::first).and_then(|word| {
+            number::int(word, -FILE_WEIGHT_MAX, FILE_WEIGHT_MAX, true, silent, "weight")
+        });
+        let reverse = weight.and_then(|line| line.words.get(1));
+        let file = TrackFile {
+            name: name.text.clone(),
+            path: path.text.clone(),
+            weight: number.and_then(|number| i32::try_from(number).ok()).unwrap_or(1),
+            reverse: reverse.is_some_and(|word| word.text == "reverse"),
+        };
+        self.files.add(&name.text, file);
+    }
+
     /// An instance that names only the other consumer is not there for us.
     fn bfd_instance(&mut self, line: &Line) {
         let given = |name: &str| line.lines().iter().any(|line| line.name() == name);
-        if given("checker") || !given("vrrp") {
-            self.bfd_instances.extend(line.first().map(|name| name.text.clone()));
+        if (given("checker") || !given("vrrp"))
+            && let Some(name) = line.first()
+        {
+            self.bfd_instances.insert(name.text.clone(), name.text.as_str().into());
         }
     }
 
-    /// Reports names that have not been defined up to here.
-    pub(crate) fn resolve(&self, references: &mut Vec<Reference>, ctx: &mut Context<'_>) {
-        for reference in references.drain(..) {
-            let (kind, name, known) = match &reference {
-                Reference::File(name) => ("track_file", name, &self.files),
-                Reference::Bfd(name) => ("bfd_instance", name, &self.bfd_instances),
-            };
-            if !known.contains(&name.text) {
-                let candidates = known.iter().take(SUGGESTION_LIMIT).map(String::as_str);
-                let near = config::suggest(&name.text, candidates);
-                let message = format!("no {kind} '{}' before this line; ignored", name.text);
-                let help = near.map(config::did_you_mean);
-                ctx.report_with_help(Class::General, name.span, message, help);
-            }
+    /// Finds what checkers follow. Those that name what has not been defined up to here are dropped.
+    pub(crate) fn resolve(&self, server: &mut VirtualServer, ctx: &mut Context<'_>) {
+        for real in &mut server.real_servers {
+            let mut followed = HashSet::new();
+            real.checkers.retain_mut(|checker| self.follow(checker, &mut followed, ctx));
         }
     }
 
-    /// The checks that need everything; `settings` is what `global_defs` says about scripts.
-    /// Gives back what it says about virtual servers.
-    pub fn finish(mut self, settings: &notify::Settings, ctx: &mut Context<'_>) -> Globals {
-        let groups = &self.groups;
-        self.servers.retain_mut(|server| validation::finish(server, groups, ctx));
+    fn follow(
+        &self,
+        checker: &mut Checker,
+        followed: &mut HashSet<Rc<str>>,
+        ctx: &mut Context<'_>,
+    ) -> bool {
+        let kind = match &checker.work {
+            Work::Known(_) | Work::Script { .. } => return true,
+            Work::File { name, weight, reverse } => match self.files.get(&name.text) {
+                Some(file) => Kind::File(FileSettings {
+                    file: Rc::clone(file),
+                    weight: weight.unwrap_or(file.weight),
+                    reverse: reverse.unwrap_or(file.reverse),
+                }),
+                None => {
+                    let names = self.files.index.keys().map(String::as_str);
+                    return unknown("track_file", name, names, ctx);
+                }
+            },
+            Work::Bfd(name) => match self.bfd_instances.get(&name.text) {
+                // A real server follows one only once.
+                Some(known) if !followed.insert(Rc::clone(known)) => {
+                    let message =
+                        format!("BFD_CHECK: '{}' is followed already; ignored", name.text);
+                    ctx.report(Class::General, name.span, message);
+                    return false;
+                }
+                Some(known) => Kind::Bfd(Rc::clone(known)),
+                None => {
+                    let names = self.bfd_instances.keys().map(String::as_str);
+                    return unknown("bfd_instance", name, names, ctx);
+                }
+            },
+        };
+        checker.work = Work::Known(kind);
+        true
+    }
+
+    /// The checks that need everything; `notify` is what `global_defs` says about scripts and mail.
+    pub fn finish(mut self, notify: &notify::Settings, ctx: &mut Context<'_>) -> Settings {
+        let mut validation = Validation::new(&self.groups, self.globals.nat_masquerade);
+        self.servers.retain_mut(|server| validation.finish(server, ctx));
+        let mut settings = Settings {
+            globals: self.globals,
+            tls: self.tls,
+            groups: self.groups.all.clone(),
+            ..Settings::default()
+        };
         if self.servers.is_empty() {
-            return self.globals;
+            return settings;
         }
-        let scripts = self.servers.iter_mut().flat_map(|server| {
-            let of_real_servers = server.real_servers.iter_mut();
-            let of_real_servers = of_real_servers.flat_map(|real| real.needs.scripts.drain(..));
-            server.scripts.drain(..).chain(of_real_servers)
-        });
-        script::check(scripts, settings, ctx);
-        self.globals
+        let mut settling = Settling::new(&settings.globals, notify, &self.groups);
+        let servers = self.servers.into_iter();
+        let servers = servers.filter_map(|server| settling.virtual_server(server, ctx)).collect();
+        let followed = settling.finish(ctx);
+        let mut files = self.files.all;
+        files.retain(|file| followed.contains(&file.name));
+        settings.virtual_servers = servers;
+        settings.files = files;
+        settings
     }
+}
+
+/// Reports a name that has not been defined.
+fn unknown<'a>(
+    kind: &str,
+    name: &Word,
+    known: impl Iterator<Item = &'a str>,
+    ctx: &mut Context<'_>,
+) -> bool {
+    let near = config::suggest(&name.text, known.take(SUGGESTION_LIMIT));
+    let message = format!("no {kind} '{}' before this line; ignored", name.text);
+    ctx.report_with_help(Class::General, name.span, message, near.map(config::did_you_mean));
+    false
 }

@@ -9,27 +9,25 @@ mod http;
 mod real_server;
 mod regex;
 mod ssl;
+mod timing;
 mod virtual_server;
 
 use std::net::IpAddr;
+use std::rc::Rc;
 
-use config::{Args, Class, Command, Context, Keyword, Line, Row, Table, Word, address, check};
+use config::{Args, Class, Context, Keyword, Line, Row, Table, Word, address, check};
 
 use crate::Draft;
+use crate::script::Script;
 
-pub(crate) use checker::Reference;
-pub(crate) use forwarding::Method;
+pub use checker::dns_type_name;
+pub(crate) use checker::{Checker, Work};
 pub use global::{FlushOnStop, GLOBAL, Globals, LvsTimeouts, SyncDaemon};
-pub(crate) use group::Group;
 pub(crate) use real_server::RealServer;
-pub(crate) use virtual_server::{Identity, Protocol, SorryServer, VirtualServer};
+pub use regex::OPTIONS as REGEX_OPTIONS;
+pub(crate) use timing::Timing;
+pub(crate) use virtual_server::{Identity, ONE_PACKET, PERSISTENCE, SorryServer, VirtualServer};
 
-/// Seconds with six decimals, zero allowed.
-const TIMER: Args = Args::timer(0, u64::MAX - 1);
-/// Seconds with six decimals, above zero.
-const POSITIVE_TIMER: Args = Args::timer(1, u64::MAX - 1);
-/// Seconds that fit 32 bits of microseconds, above zero.
-const TIMEOUT: Args = Args::timer(1, u32::MAX as u64);
 /// Longest interface name the kernel takes.
 const INTERFACE_NAME_MAX: usize = 15;
 
@@ -37,8 +35,7 @@ const INTERFACE_NAME_MAX: usize = 15;
 pub static ROOT: Table<Draft> = Table::new(&[
     Row::new(
         Keyword::new("SSL", Args::Flag, "Certificate, key and authorities of the SSL_GET checkers")
-            .block(&[&ssl::SSL])
-            .not_yet(),
+            .block(&[&ssl::SSL]),
         ssl::ssl,
     ),
     Row::new(
@@ -48,8 +45,7 @@ pub static ROOT: Table<Draft> = Table::new(&[
             "Addresses, ranges and firewall marks that are one virtual server",
         )
         .required()
-        .values()
-        .not_yet(),
+        .values(),
         group::group,
     ),
     Row::new(
@@ -59,27 +55,10 @@ pub static ROOT: Table<Draft> = Table::new(&[
             "A service balanced over real servers by the kernel's IPVS",
         )
         .required()
-        .block(&[&virtual_server::VIRTUAL_SERVER])
-        .not_yet(),
+        .block(&[&virtual_server::VIRTUAL_SERVER]),
         virtual_server::virtual_server,
     ),
 ]);
-
-/// IPv4 or IPv6.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Family {
-    /// IPv4.
-    Inet,
-    /// IPv6.
-    Inet6,
-}
-
-impl Family {
-    /// The family of `address`.
-    pub(crate) fn of(address: IpAddr) -> Family {
-        if address.is_ipv6() { Family::Inet6 } else { Family::Inet }
-    }
-}
 
 /// Address and port of a virtual, real or sorry server; port 0 is none. What is behind a `-` or `/`
 /// in the address does not count.
@@ -98,21 +77,40 @@ fn optional_port(word: Option<&Word>, ctx: &mut Context<'_>, what: &str) -> Opti
 }
 
 /// A name of exactly one word.
-fn single_word<T>(_: &mut T, line: &Line, ctx: &mut Context<'_>) {
-    if line.words.len() != 1 {
-        let message = format!("{}: exactly one word expected; ignored", line.name());
-        ctx.report(Class::General, line.span, message);
+fn single_word(line: &Line, ctx: &mut Context<'_>) -> Option<Rc<str>> {
+    if let [word] = line.words.as_slice() {
+        return Some(word.text.as_str().into());
+    }
+    let message = format!("{}: exactly one word expected; ignored", line.name());
+    ctx.report(Class::General, line.span, message);
+    None
+}
+
+/// The first word.
+fn text(line: &Line, ctx: &mut Context<'_>) -> Option<Rc<str>> {
+    line.word(ctx).map(|word| word.text.as_str().into())
+}
+
+/// An integer that the row's range keeps within `T`.
+fn number<T: TryFrom<i64>>(line: &Line, ctx: &mut Context<'_>) -> Option<T> {
+    line.int(ctx).and_then(|value| T::try_from(value).ok())
+}
+
+/// What was not given, or is wrong, changes nothing.
+fn set<T>(value: Option<T>, place: &mut T) {
+    if let Some(value) = value {
+        *place = value;
     }
 }
 
 /// Stores a command of which only the first counts.
-fn first_command(slot: &mut Option<Command>, line: &Line, ctx: &mut Context<'_>) {
+fn first_command(slot: &mut Option<Box<Script>>, line: &Line, ctx: &mut Context<'_>) {
     let Some(command) = line.command(ctx) else { return };
     if slot.is_some() {
         let message = format!("{}: already given; '{}' ignored", line.name(), command.text);
         ctx.report(Class::General, line.span, message);
     } else {
-        *slot = Some(command);
+        *slot = Some(Box::new(Script::new(command, line.span)));
     }
 }
 
@@ -128,16 +126,7 @@ fn any_case(line: &Line, choices: &[&str], ctx: &mut Context<'_>) -> Option<usiz
     found
 }
 
-/// A row whose arguments are only checked.
-/// Rows that stand in virtual servers, real servers and checkers alike; each adds its own default.
-const RETRY: Keyword =
-    Keyword::new("retry", Args::int(1, u32::MAX as i64), "Further attempts before failing")
-        .required();
-const DELAY_BEFORE_RETRY: Keyword =
-    Keyword::new("delay_before_retry", TIMER, "Time before a further attempt").required().unit("s");
-const WARMUP: Keyword =
-    Keyword::new("warmup", TIMER, "Longest random delay of the first check").required().unit("s");
-
+/// A row that others act on, or nobody.
 const fn checked<T>(keyword: Keyword) -> Row<T> {
     Row::new(keyword, check)
 }

@@ -1,17 +1,18 @@
 //! Health checkers and virtual servers.
 //!
-//! So far: the keywords of the LVS side of the configuration, and every check on them that needs no
-//! kernel. Nothing acts on the values yet.
+//! [`Draft`] makes [`settings`] of the keywords of the LVS side of the configuration, with every check
+//! on them that needs no kernel.
 
-#[allow(dead_code)]
 mod checker;
 mod draft;
+pub mod dump;
 mod genhash;
 mod keywords;
-#[allow(dead_code)]
 mod runtime;
 mod script;
+mod service;
 pub mod settings;
+mod settle;
 mod validation;
 
 #[cfg(test)]
@@ -21,4 +22,8 @@ mod tests;
 
 pub use draft::Draft;
 pub use genhash::{Page, genhash};
-pub use keywords::{FlushOnStop, GLOBAL, Globals, LvsTimeouts, ROOT, SyncDaemon};
+pub use keywords::{
+    FlushOnStop, GLOBAL, Globals, LvsTimeouts, REGEX_OPTIONS, ROOT, SyncDaemon, dns_type_name,
+};
+pub use runtime::{Check, Followed, HasCheck, follow_instance, reload, start, stop};
+pub use settings::Settings;

@@ -4,7 +4,8 @@
 //! Texts and scripts that many real servers share are one allocation ([`Rc`]). Two settings that are
 //! equal compare equal, which is how a reload finds what it may leave alone.
 
-use std::fmt;
+mod words;
+
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use notify::Script;
 
 use crate::keywords::Globals;
 pub use ipvs::{Family, Forwarding, Protocol};
+pub use words::{Arguments, Endpoint, Method, ScriptLine, StatusRange};
 
 /// Everything the load-balancing side of a configuration says.
 #[derive(Clone, Debug, Default)]
@@ -282,7 +284,7 @@ pub enum Kind {
 }
 
 /// `HTTP_GET` and `SSL_GET`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HttpSettings {
     /// `SSL_GET`.
     pub tls: bool,
@@ -323,7 +325,7 @@ pub struct Url {
     /// Name to send as SNI, if any: `sni_name`, else `virtualhost` of the url, the checker or the
     /// virtual server (not of the real server).
     pub sni: Option<Rc<str>>,
-    /// Accepted status codes; inclusive ranges.
+    /// Accepted status codes; inclusive ranges, in order, none touching the next.
     pub status: Vec<(u16, u16)>,
     /// `digest`: MD5 of the body.
     pub digest: Option<[u8; 16]>,
@@ -338,7 +340,7 @@ pub struct Url {
 pub struct RegexSettings {
     /// The pattern.
     pub pattern: String,
-    /// `regex_options`, in the order of [`crate::regex_options`]' table: the names given.
+    /// `regex_options`, in the order of [`crate::REGEX_OPTIONS`]: the names given.
     pub options: Vec<&'static str>,
     /// `regex_no_match`.
     pub no_match: bool,
@@ -371,7 +373,7 @@ pub struct MiscSettings {
 }
 
 /// `UDP_CHECK`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UdpSettings {
     /// `payload`; `None`: the built-in text.
     pub payload: Option<Vec<u8>>,
@@ -410,6 +412,29 @@ pub struct TrackFile {
 }
 
 impl Kind {
+    /// Whether it has a [`Connection`].
+    pub fn connects(&self) -> bool {
+        !matches!(self, Kind::Misc(_) | Kind::File(_) | Kind::Bfd(_))
+    }
+
+    /// `retry` while nothing says otherwise (spec checkers-behaviour §3.2).
+    pub fn default_retry(&self) -> u32 {
+        match self {
+            Kind::Dns(_) => 3,
+            Kind::Misc(_) => 0,
+            _ => 1,
+        }
+    }
+
+    /// `delay_before_retry` while nothing says otherwise.
+    pub fn default_delay_before_retry(&self, delay_loop: Duration) -> Duration {
+        match self {
+            Kind::Dns(_) => delay_loop,
+            Kind::Http(_) => Duration::from_secs(3),
+            _ => Duration::from_secs(1),
+        }
+    }
+
     /// The keyword of the checker.
     pub fn keyword(&self) -> &'static str {
         match self {
@@ -424,15 +449,5 @@ impl Kind {
             Kind::File(_) => "FILE_CHECK",
             Kind::Bfd(_) => "BFD_CHECK",
         }
-    }
-}
-
-/// An endpoint as SMTP_CHECK and dumps write it: `[10.1.1.2]:80`.
-#[derive(Clone, Copy, Debug)]
-pub struct Endpoint(pub SocketAddr);
-
-impl fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "[{}]:{}", self.0.ip(), self.0.port())
     }
 }

@@ -1,10 +1,14 @@
 //! One defect each, and what a configuration test makes of it.
 
+mod settled;
+mod values;
+
 use config::{
-    Args, Context, Grammar, Keyword, Mode, Options, Row, Source, Table, check, exit_status, read,
+    Args, Context, Grammar, Keyword, Loaded, Mode, Options, Row, Source, Table, check, exit_status,
+    read,
 };
 
-use crate::{Draft, GLOBAL, ROOT};
+use crate::{Draft, GLOBAL, ROOT, Settings};
 
 const fn row(keyword: Keyword) -> Row<()> {
     Row::new(keyword, check)
@@ -16,30 +20,39 @@ static OTHERS: Table<()> = Table::new(&[
     row(Keyword::new("track_file", Args::Word { max: 0 }, "").block(&[&FILE])),
     row(Keyword::new("bfd_instance", Args::Word { max: 0 }, "").block(&[&BFD])),
 ]);
-static FILE: Table<()> = Table::new(&[row(Keyword::new("file", Args::Word { max: 0 }, ""))]);
+static FILE: Table<()> = Table::new(&[
+    row(Keyword::new("file", Args::Word { max: 0 }, "")),
+    row(Keyword::new("weight", Args::Free(""), "")),
+]);
 static BFD: Table<()> = Table::new(&[
     row(Keyword::new("vrrp", Args::Flag, "")),
     row(Keyword::new("checker", Args::Flag, "")),
 ]);
 static LEVEL: &[&dyn Grammar] = &[&ROOT, &OTHERS];
 
-/// Exit status of a configuration test, and the messages that count.
-fn test(text: &str) -> (i32, Vec<String>) {
+/// All of what reading `text` yields.
+pub(crate) fn settings(text: &str, mode: Mode) -> (Loaded, Settings) {
     let source = Source::FromMemory { name: "k.conf".into(), bytes: text.into() };
     let mut options = Options::new(source, LEVEL);
-    options.mode = Mode::Test;
+    options.mode = mode;
     let mut loaded = read(options);
-    let mut ctx = Context { diagnostics: &mut loaded.diagnostics, mode: Mode::Test };
+    let mut ctx = Context { diagnostics: &mut loaded.diagnostics, mode };
     config::note_effects(&loaded.lines, &loaded.sources, &mut ctx);
     let mut draft = Draft::new();
-    let mut settings = notify::Settings::default();
+    let mut notify = notify::Settings::default();
     for line in &loaded.lines {
         draft.apply(line, &mut ctx);
         for line in line.lines().iter().filter(|_| line.name() == "global_defs") {
-            notify::GLOBALS.apply(&mut settings, line, &mut ctx);
+            notify::GLOBALS.apply(&mut notify, line, &mut ctx);
         }
     }
-    draft.finish(&settings, &mut ctx);
+    let settings = draft.finish(&notify, &mut ctx);
+    (loaded, settings)
+}
+
+/// Exit status of a configuration test, and the messages that count.
+fn test(text: &str) -> (i32, Vec<String>) {
+    let (loaded, _) = settings(text, Mode::Test);
     let status = match loaded.fatal {
         Some(fatal) => fatal.exit_status(Mode::Test),
         None => exit_status(&loaded.diagnostics),
@@ -447,6 +460,9 @@ fn groups() {
             ("10.1.1.1 80|protocol TCP\nlb_kind DR", 0),
             ("10.1.1.1 80\n10.1.1.1 81|protocol TCP\nlb_kind DR", 5),
             ("fwmark 1|lb_kind NAT\nha_suspend", 5),
+            ("10.1.1.1 80|protocol TCP\nlb_kind DR\nsorry_server 10.0.0.9 80", 0),
+            ("10.1.1.1 80|protocol TCP\nlb_kind DR\nsorry_server 10.0.0.9 81", 5),
+            ("10.1.1.1 80|protocol TCP\nlb_kind NAT\nsorry_server 10.0.0.9 81", 0),
             ("2001:db8::1 80|protocol TCP\nlb_kind NAT\nquorum 9", 0),
             ("10.1.1.1 80\nfwmark 1 inet6|protocol TCP\nlb_kind NAT\nquorum 9", 0),
             ("10.1.1.1 80|protocol TCP\nlb_kind NAT\nquorum 9", 5),
@@ -545,15 +561,16 @@ fn scripts_that_are_there_need_a_word_about_security() {
 }
 
 #[test]
-fn a_block_without_effect_is_one_line() {
-    let text = in_real_server("TCP_CHECK {\nretry 2\n}");
+fn what_has_no_effect_is_one_line_each() {
+    let text =
+        in_real_server("TCP_CHECK {\nretry 2\n}\nBFD_CHECK {\nname a\nalpha\n}\nsnmp_name b");
     let mut loaded =
         read(Options::new(Source::FromMemory { name: "k".into(), bytes: text.into() }, LEVEL));
     let mut ctx = Context { diagnostics: &mut loaded.diagnostics, mode: Mode::Start };
     config::note_effects(&loaded.lines, &loaded.sources, &mut ctx);
     let said: Vec<_> = loaded.diagnostics.iter().map(|d| &d.message).collect();
-    assert_eq!(said.len(), 1, "{said:?}");
-    assert!(said[0].contains("virtual_server"), "{said:?}");
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert!(said[0].contains("BFD_CHECK") && said[1].contains("snmp_name"), "{said:?}");
 }
 
 /// Twice as many real servers with everything wrong must not be four times the work; that they are

@@ -5,15 +5,16 @@
 use std::collections::{HashMap, HashSet};
 
 use config::{Class, Context};
+use ipvs::{Family, Forwarding, Protocol};
 
-use crate::keywords::{
-    Family, Group, Identity, Method, Protocol, RealServer, SorryServer, VirtualServer,
-};
+use crate::draft::Named;
+use crate::keywords::{Identity, ONE_PACKET, PERSISTENCE, RealServer, SorryServer, VirtualServer};
+use crate::settings::Group;
 
 /// The check at the end of the block, which needs the family the block has come to.
 pub(crate) fn block_end(server: &mut VirtualServer, ctx: &mut Context<'_>) {
     if let Some(sorry) = server.sorry
-        && sorry.method.or(server.method) != Some(Method::Tunnel)
+        && !matches!(sorry.method.or(server.method), Some(Forwarding::Tunnel(..)))
         && server.family.is_some_and(|family| family != Family::of(sorry.address))
     {
         let message = format!(
@@ -25,52 +26,103 @@ pub(crate) fn block_end(server: &mut VirtualServer, ctx: &mut Context<'_>) {
     }
 }
 
-/// The checks once everything is read; false when the virtual server is dropped.
-pub(crate) fn finish(
-    server: &mut VirtualServer,
-    groups: &HashMap<String, Group>,
-    ctx: &mut Context<'_>,
-) -> bool {
-    let group = match &server.identity {
-        Identity::Group(name) => {
-            let group = groups.get(name);
-            let problem = match group {
-                None => "no such virtual_server_group",
-                Some(group) if group.conflicts(server.family) => {
-                    "the group's address family is not its own"
-                }
-                Some(_) => "",
-            };
-            if !problem.is_empty() {
+/// The checks once everything is read.
+pub(crate) struct Validation<'a> {
+    groups: &'a Named<Group>,
+    /// `lvs_nat_masquerade`.
+    masquerades: bool,
+    /// How many virtual servers have asked for a group.
+    uses: HashMap<String, u32>,
+}
+
+impl<'a> Validation<'a> {
+    pub(crate) fn new(groups: &'a Named<Group>, masquerades: bool) -> Self {
+        Validation { groups, masquerades, uses: HashMap::new() }
+    }
+
+    /// Checks a virtual server; false when it is dropped.
+    pub(crate) fn finish(&mut self, server: &mut VirtualServer, ctx: &mut Context<'_>) -> bool {
+        let group = match self.group(server) {
+            Ok(group) => group,
+            Err(problem) => {
                 // Never counted by a configuration test.
                 ctx.log(Some(server.span), format!("{}: {problem}; ignored", server.identity));
                 return false;
             }
-            group
+        };
+        if server.real_servers.is_empty() {
+            general(server, "no real servers; ignored", ctx);
+            return false;
         }
-        _ => None,
-    };
-    if server.real_servers.is_empty() {
-        general(server, "no real servers; ignored", ctx);
-        return false;
+        family(server, group, ctx);
+        service(server, group, ctx);
+        if server.scheduler.is_none() {
+            general(server, "no scheduler; wlc is used", ctx);
+        }
+        masquerading(server, self.masquerades, ctx);
+        duplicates(server, ctx);
+        forwarding(server, ctx);
+        sorry_inhibit(server, ctx);
+        quorum(server, ctx);
+        match group {
+            Some(group) => group_ports(server, group, ctx),
+            None => ports(server, ctx),
+        }
+        true
     }
-    service(server, group, ctx);
-    if server.scheduler.is_none() {
-        general(server, "no scheduler; wlc is used", ctx);
+
+    /// The group, if the virtual server is of one; its users are numbered, also those without real
+    /// servers.
+    fn group(&mut self, server: &mut VirtualServer) -> Result<Option<&'a Group>, &'static str> {
+        let Identity::Group(name) = &server.identity else { return Ok(None) };
+        let group = self.groups.get(name).ok_or("no such virtual_server_group")?;
+        if group.conflicts(server.family) {
+            return Err("the group's address family is not its own");
+        }
+        let uses = self.uses.entry(name.clone()).or_default();
+        server.number = *uses;
+        *uses += 1;
+        Ok(Some(group.as_ref()))
     }
-    duplicates(server, ctx);
-    forwarding(server, ctx);
-    sorry_inhibit(server, ctx);
-    quorum(server, ctx);
-    match group {
-        Some(group) => group_ports(server, group, ctx),
-        None => ports(server, ctx),
-    }
-    true
 }
 
 fn general(server: &VirtualServer, problem: &str, ctx: &mut Context<'_>) {
     ctx.report(Class::General, server.span, format!("{}: {problem}", server.identity));
+}
+
+/// Where neither an address nor a keyword tells the family.
+fn family(server: &mut VirtualServer, group: Option<&Group>, ctx: &mut Context<'_>) {
+    if server.family.is_some() {
+        return;
+    }
+    let families: HashSet<Family> = match group {
+        Some(group) => group.families().collect(),
+        None => {
+            let servers = server.real_servers.iter().map(|real| real.address);
+            servers.chain(server.sorry.map(|sorry| sorry.address)).map(Family::of).collect()
+        }
+    };
+    let one = families.iter().next().filter(|_| families.len() == 1);
+    server.family = one.copied();
+    // A group may well have both; a firewall mark and its real servers need one.
+    if families.is_empty() || (one.is_none() && group.is_none()) {
+        let message = format!("{}: no address family; IPv4 is used", server.identity);
+        ctx.log(Some(server.span), message);
+        server.family = Some(Family::Inet);
+    }
+}
+
+fn masquerading(server: &mut VirtualServer, masquerades: bool, ctx: &mut Context<'_>) {
+    if server.nat_mask.is_none() {
+        return;
+    }
+    let problem = match server.method {
+        Some(Forwarding::Direct | Forwarding::Tunnel(..)) => "is for NAT only",
+        _ if !masquerades => "has no effect without lvs_nat_masquerade",
+        _ => return,
+    };
+    ctx.log(Some(server.span), format!("{}: nat_mask {problem}", server.identity));
+    server.nat_mask = None;
 }
 
 /// Protocol, one-packet scheduling, persistence, `ha_suspend`.
@@ -82,25 +134,30 @@ fn service(server: &mut VirtualServer, group: Option<&Group>, ctx: &mut Context<
     };
     if server.ha_suspend && marks {
         general(server, "ha_suspend cannot be used with firewall marks; cleared", ctx);
+        server.ha_suspend = false;
     }
     if addresses && server.protocol.is_none() {
         general(server, "no protocol; UDP is used", ctx);
         server.protocol = Some(Protocol::Udp);
     }
-    if addresses && server.one_packet && server.protocol != Some(Protocol::Udp) {
+    let one_packet = server.flags & ONE_PACKET != 0;
+    if addresses && one_packet && server.protocol != Some(Protocol::Udp) {
         general(server, "one-packet scheduling needs UDP; cleared", ctx);
+        server.flags &= !ONE_PACKET;
     }
     let any_port = match (&server.identity, group) {
         (Identity::Address(_, port), _) => *port == 0,
         (_, Some(group)) => group.ports().any(|port| port == 0),
         _ => false,
     };
-    if any_port && !server.persistent {
+    if any_port && server.persistence.is_none() {
         general(server, "without a port it must be persistent; persistence is set", ctx);
+        server.persistence = Some(PERSISTENCE);
     }
     if !addresses && server.protocol.is_some() {
         let message = format!("{}: a firewall mark has no protocol; ignored", server.identity);
         ctx.report(Class::Warning, server.span, message);
+        server.protocol = None;
     }
 }
 
@@ -125,22 +182,28 @@ fn forwarding(server: &mut VirtualServer, ctx: &mut Context<'_>) {
         || server.sorry.is_some_and(|sorry| sorry.method.is_none());
     if server.method.is_none() && undecided {
         general(server, "no forwarding method; NAT is used", ctx);
-        server.method = Some(Method::Nat);
+        server.method = Some(Forwarding::Nat);
     }
 }
 
-fn sorry_inhibit(server: &VirtualServer, ctx: &mut Context<'_>) {
+fn sorry_inhibit(server: &mut VirtualServer, ctx: &mut Context<'_>) {
     let Some(sorry) = server.sorry else { return };
     let same = |real: &&RealServer| real.address == sorry.address && real.port == sorry.port;
     let Some(real) = server.real_servers.iter().find(same) else { return };
-    if real.inhibit.unwrap_or(server.inhibit) != sorry.inhibit {
+    let inhibit = real.inhibit.unwrap_or(server.inhibit);
+    if inhibit != sorry.inhibit {
         general(server, "the sorry server is a real server; its inhibit setting counts", ctx);
+        server.sorry = Some(SorryServer { inhibit, ..sorry });
     }
 }
 
-fn quorum(server: &mut VirtualServer, ctx: &mut Context<'_>) {
+fn total_weight(server: &VirtualServer) -> u64 {
     let weight = |real: &RealServer| u64::from(real.weight.unwrap_or(server.weight));
-    let total: u64 = server.real_servers.iter().map(weight).sum();
+    server.real_servers.iter().map(weight).sum()
+}
+
+fn quorum(server: &mut VirtualServer, ctx: &mut Context<'_>) {
+    let total = total_weight(server);
     if u64::from(server.quorum) > total {
         let message = format!(
             "{}: quorum {} exceeds {total}, the weight of all real servers; lowered to it",
@@ -155,35 +218,81 @@ fn quorum(server: &mut VirtualServer, ctx: &mut Context<'_>) {
             server.hysteresis, server.quorum
         );
         general(server, &problem, ctx);
+        // Without any weight the quorum is 0, and must never be reached.
+        server.hysteresis = server.quorum.wrapping_sub(1);
     }
 }
 
 /// Only NAT can change the port.
-fn keeps_port(server: &VirtualServer, method: Option<Method>) -> bool {
-    method.or(server.method).is_some_and(|method| method != Method::Nat)
+fn keeps_port(method: Option<Forwarding>) -> bool {
+    method.is_some_and(|method| method != Forwarding::Nat)
 }
 
-fn ports(server: &VirtualServer, ctx: &mut Context<'_>) {
+/// The port of a server behind a virtual server with `service`, or none where it is a firewall mark,
+/// and what is to be said about the change.
+fn port(service: Option<u16>, method: Option<Forwarding>, written: u16) -> (u16, Option<String>) {
+    let problem = match service {
+        _ if !keeps_port(method) => {
+            return (if written == 0 { service.unwrap_or(0) } else { written }, None);
+        }
+        None => "a firewall mark has no port; cleared".to_owned(),
+        Some(service) => format!("port {written} is not {service}; changed"),
+    };
+    let service = service.unwrap_or(0);
+    (service, (written != 0 && written != service).then_some(problem))
+}
+
+fn ports(server: &mut VirtualServer, ctx: &mut Context<'_>) {
     let service = match server.identity {
         Identity::Address(_, port) => Some(port),
         _ => None,
     };
-    let mut check = |what: &str, span, method, port| {
-        if !keeps_port(server, method) || port == 0 {
-            return;
+    let mut say = |what: &str, span, problem: Option<String>| {
+        if let Some(problem) = problem {
+            let message = format!("{}: {what}: {problem}", server.identity);
+            ctx.report(Class::Warning, span, message);
         }
-        let problem = match service {
-            None => "a firewall mark has no port; cleared".to_owned(),
-            Some(service) if service != port => format!("port {port} is not {service}; changed"),
-            Some(_) => return,
-        };
-        ctx.report(Class::Warning, span, format!("{}: {what}: {problem}", server.identity));
     };
-    for real in &server.real_servers {
-        check("real_server", real.span, real.method, real.port);
+    let mut changed = false;
+    for real in &mut server.real_servers {
+        let (port, problem) = port(service, real.method.or(server.method), real.port);
+        say("real_server", real.span, problem);
+        changed |= port != real.port;
+        real.port = port;
     }
-    if let Some(SorryServer { method, port, .. }) = server.sorry {
-        check("sorry_server", server.span, method, port);
+    if let Some(sorry) = &mut server.sorry {
+        let method = sorry.method.or(server.method);
+        // To a sorry server by NAT the kernel sends whatever port the packet had.
+        if keeps_port(method) {
+            let (port, problem) = port(service, method, sorry.port);
+            say("sorry_server", server.span, problem);
+            sorry.port = port;
+        }
+    }
+    if changed {
+        same_by_now(server, ctx);
+    }
+}
+
+/// Of real servers that the port rules have made equal the kernel takes only one.
+fn same_by_now(server: &mut VirtualServer, ctx: &mut Context<'_>) {
+    let mut seen = HashSet::with_capacity(server.real_servers.len());
+    let identity = &server.identity;
+    server.real_servers.retain(|real| {
+        let first = seen.insert((real.address, real.port));
+        if !first {
+            let message = format!(
+                "{identity}: real_server {} {} appears twice by now; the second is ignored",
+                real.address, real.port
+            );
+            ctx.log(Some(real.span), message);
+        }
+        first
+    });
+    let total = u32::try_from(total_weight(server)).unwrap_or(u32::MAX);
+    if server.quorum > total {
+        server.quorum = total;
+        server.hysteresis = server.hysteresis.min(total.wrapping_sub(1));
     }
 }
 
@@ -191,7 +300,7 @@ fn group_ports(server: &VirtualServer, group: &Group, ctx: &mut Context<'_>) {
     let entries: HashSet<u16> = group.ports().collect();
     let marks = group.has_marks();
     for real in &server.real_servers {
-        if !keeps_port(server, real.method) || real.port == 0 {
+        if !keeps_port(real.method.or(server.method)) || real.port == 0 {
             continue;
         }
         if marks {
@@ -205,5 +314,12 @@ fn group_ports(server: &VirtualServer, group: &Group, ctx: &mut Context<'_>) {
             );
             ctx.report(Class::General, real.span, message);
         }
+    }
+    let sorry = server.sorry.filter(|sorry| keeps_port(sorry.method.or(server.method)));
+    if let Some(port) = sorry.map(|sorry| sorry.port).filter(|port| *port != 0)
+        && (marks || entries.iter().any(|entry| *entry != port))
+    {
+        let message = format!("{}: sorry_server: port {port} is ignored", server.identity);
+        ctx.report(Class::Warning, server.span, message);
     }
 }

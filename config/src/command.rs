@@ -129,6 +129,28 @@ pub fn arguments(command: &str) -> Result<Vec<String>, SplitError> {
     }
 }
 
+/// A word of level 1 with its escapes interpreted; quotes in it stand for themselves.
+///
+/// # Errors
+/// When nothing follows the last `\`, or an escape yields the byte 0.
+pub fn unescaped(word: &str) -> Result<String, SplitError> {
+    let bytes = text::to_bytes(word);
+    let mut rest: &[u8] = &bytes;
+    let mut plain = Vec::with_capacity(rest.len());
+    while let [byte, tail @ ..] = rest {
+        rest = tail;
+        let mut byte = *byte;
+        if byte == b'\\' {
+            (byte, rest) = escape(rest).ok_or(SplitError::LoneBackslash)?;
+            if byte == 0 {
+                return Err(SplitError::Nul);
+            }
+        }
+        plain.push(byte);
+    }
+    Ok(text::from_bytes(&plain).into_owned())
+}
+
 fn argument(mut rest: &[u8]) -> Result<(Vec<u8>, &[u8]), SplitError> {
     let mut word = Vec::new();
     let mut quote = None;

@@ -40,11 +40,12 @@ mod tokens;
 mod tree;
 
 pub use arguments::{check, did_you_mean, truth};
-pub use command::{Command, SplitError, arguments as command_arguments};
+pub use command::{Command, SplitError, arguments as command_arguments, unescaped};
 pub use diagnostic::{Class, Diagnostic, exit_status};
 pub use effects::{Effects, note_effects};
 pub use keyword::{Args, Body, Effect, Grammar, Handler, Keyword, Missing, Row, Table};
 pub use process::{ReceiveBuffer, Scheduling};
+pub use random::Random;
 pub use reader::{Fatal, Loaded, Options, Progress, Reader, Source, default_config_id, read};
 pub use sources::{SourceFile, Sources};
 pub use suggest::suggest;

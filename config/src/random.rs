@@ -1,13 +1,15 @@
-//! The numbers behind `${_RANDOM}`: no more is asked of them than to differ between directors.
+//! The numbers behind `${_RANDOM}` and random delays: no more is asked of them than to differ between
+//! directors.
 
 use std::hash::{BuildHasher, RandomState};
 
 /// SplitMix64.
 #[derive(Clone, Debug)]
-pub(crate) struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
     /// A sequence that differs from run to run.
+    #[allow(clippy::new_without_default)] // No two are equal.
     pub fn new() -> Random {
         Random(RandomState::new().hash_one(std::process::id()))
     }

@@ -50,6 +50,16 @@ pub enum ServiceKey {
     Mark(u32, Family),
 }
 
+impl ServiceKey {
+    /// Its address family.
+    pub fn family(self) -> Family {
+        match self {
+            ServiceKey::Address(_, address, _) => Family::of(address),
+            ServiceKey::Mark(_, family) => family,
+        }
+    }
+}
+
 /// A virtual service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Service {

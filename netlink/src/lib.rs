@@ -4,6 +4,7 @@
 //!   that goes out in a few system calls, each answer matched to its request.
 //! * [`Monitor`] listens: a non-blocking socket that turns kernel notifications into [`Event`]s and
 //!   says [`Event::Overrun`] when the kernel had to drop some, after which a full dump is due.
+//! * [`Exchange`] is what [`Channel`] is made of, for other families: IPVS, nftables.
 //! * [`diff`] compares the addresses somebody wants with those that are there.
 //!
 //! Both sockets belong to the network namespace of the thread that opened them. The codec is our
@@ -15,6 +16,8 @@ mod batch;
 mod channel;
 pub mod codec;
 mod error;
+mod exchange;
+pub mod generic;
 mod link;
 mod monitor;
 mod socket;
@@ -25,6 +28,7 @@ pub use address::{Address, AddressRequest, PROTOCOL_KEEPALIVED};
 pub use batch::Batch;
 pub use channel::{Applied, Channel, Outcome};
 pub use error::NetlinkError;
+pub use exchange::{Exchange, Protocol};
 pub use link::Link;
 pub use monitor::{Event, Monitor};
 pub use want::{AddressChanges, diff};

@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 use nix::errno::Errno;
-use nix::sys::socket::SockFlag;
+use nix::sys::socket::{SockFlag, SockProtocol};
 
 use crate::address::Address;
 use crate::codec::{Message, Messages};
@@ -54,7 +54,12 @@ impl Monitor {
     /// What the system says about the socket.
     pub fn open() -> io::Result<Monitor> {
         let groups = libc::RTMGRP_LINK | libc::RTMGRP_IPV4_IFADDR | libc::RTMGRP_IPV6_IFADDR;
-        let socket = Socket::open(groups.unsigned_abs(), SockFlag::SOCK_NONBLOCK, QUEUE)?;
+        let socket = Socket::open(
+            SockProtocol::NetlinkRoute,
+            groups.unsigned_abs(),
+            SockFlag::SOCK_NONBLOCK,
+            QUEUE,
+        )?;
         Ok(Monitor { socket, buffer: vec![0; RECEIVE_BUFFER] })
     }
 

@@ -1,12 +1,12 @@
-//! A route netlink socket: open, send, receive, nothing about what the bytes mean.
+//! A netlink socket: open, send, receive, nothing about what the bytes mean.
 
 use std::io::{self, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recvmsg, send,
-    setsockopt, socket, sockopt,
+    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, getsockopt,
+    recvmsg, send, setsockopt, socket, sockopt,
 };
 use nix::sys::time::TimeVal;
 
@@ -23,20 +23,25 @@ pub(crate) enum Received<'a> {
     Unusable,
 }
 
-/// An open route netlink socket.
+/// An open netlink socket.
 #[derive(Debug)]
 pub(crate) struct Socket {
     fd: OwnedFd,
 }
 
 impl Socket {
-    /// Opens a socket in the caller's network namespace and joins `groups` (`RTMGRP_*`).
-    pub(crate) fn open(groups: u32, flags: SockFlag, queue: usize) -> io::Result<Socket> {
+    /// Opens a socket in the caller's network namespace and joins `groups` (a mask).
+    pub(crate) fn open(
+        protocol: SockProtocol,
+        groups: u32,
+        flags: SockFlag,
+        queue: usize,
+    ) -> io::Result<Socket> {
         let fd = socket(
             AddressFamily::Netlink,
             SockType::Raw,
             flags | SockFlag::SOCK_CLOEXEC,
-            SockProtocol::NetlinkRoute,
+            protocol,
         )?;
         // The forced form ignores the system's limit but wants CAP_NET_ADMIN; what the system
         // allows is better than nothing.
@@ -62,6 +67,19 @@ impl Socket {
         let micros = i64::try_from(patience.as_micros()).unwrap_or(i64::MAX);
         let value = TimeVal::new(micros / 1_000_000, (micros % 1_000_000) as libc::suseconds_t);
         Ok(setsockopt(&self.fd, sockopt::ReceiveTimeout, &value)?)
+    }
+
+    /// Lets a datagram of `len` bytes be sent at once.
+    pub(crate) fn make_room(&self, len: usize) -> io::Result<()> {
+        // The kernel counts its own structures too.
+        let queue = len.saturating_add(4096);
+        if getsockopt(&self.fd, sockopt::SndBuf)? >= queue {
+            return Ok(());
+        }
+        if setsockopt(&self.fd, sockopt::SndBufForce, &queue).is_err() {
+            setsockopt(&self.fd, sockopt::SndBuf, &queue)?;
+        }
+        Ok(())
     }
 
     /// Sends one datagram to the kernel.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use config::{Args, Class, Context, Keyword, Line, Row, Table};
+use lettre::transport::smtp::authentication::Credentials;
 
 use crate::identity::ScriptDefaults;
 use crate::{Identity, Script};
@@ -32,7 +33,7 @@ pub struct Settings {
     pub mail: Mail,
 }
 
-/// How mails would be sent. Nothing sends them yet; dumps show it.
+/// How mails are sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Mail {
     /// `smtp_server`: name or address, and port.
@@ -45,10 +46,57 @@ pub struct Mail {
     pub from: Option<String>,
     /// `notification_email`.
     pub to: Vec<String>,
+    /// `smtp_starttls`.
+    pub encryption: Option<Encryption>,
+    /// `smtp_auth`.
+    pub credentials: Option<Credentials>,
+}
+
+impl Mail {
+    /// The name said in HELO.
+    pub fn helo_name(&self) -> String {
+        self.helo.clone().or_else(own_name).unwrap_or_else(|| "localhost".into())
+    }
+
+    /// Time limit of each step.
+    pub fn step_timeout(&self) -> Duration {
+        self.timeout.unwrap_or(SMTP_TIMEOUT)
+    }
+
+    /// The sender.
+    pub fn sender(&self) -> String {
+        self.from.clone().unwrap_or_else(|| {
+            let user = nix::unistd::User::from_uid(nix::unistd::getuid()).ok().flatten();
+            let user = user.map_or_else(|| "keepalived".into(), |user| user.name);
+            format!("{user}@{}", host_name())
+        })
+    }
+}
+
+/// When mails go under TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encryption {
+    /// If the server offers it; whoever sits between can prevent it.
+    Offered,
+    /// Always, with whatever certificate the server has.
+    Required,
+    /// Always, and the certificate must be the server's by the word of a known authority.
+    Verified,
+}
+
+/// The name of this host, as `router_id` and the sender of mails have it by default.
+pub fn host_name() -> String {
+    own_name().unwrap_or_else(|| "[unknown]".into())
+}
+
+fn own_name() -> Option<String> {
+    nix::unistd::gethostname().ok().map(|name| name.to_string_lossy().into_owned())
 }
 
 /// Where mail servers listen.
 const SMTP_PORT: u16 = 25;
+/// Default of `smtp_connect_timeout`.
+const SMTP_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A FIFO and the script that reads it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -70,8 +118,14 @@ impl Settings {
         self.smtp_alert_checker.or(self.smtp_alert).unwrap_or(false)
     }
 
-    /// Settles what the FIFO keywords make of each other; call when all of `global_defs` is read.
+    /// Settles what keywords make of each other; call when all of `global_defs` is read.
     pub fn finish(&mut self, ctx: &mut Context<'_>) {
+        let required =
+            matches!(self.mail.encryption, Some(Encryption::Required | Encryption::Verified));
+        if self.mail.credentials.is_some() && !required {
+            ctx.log(None, "smtp_auth: passwords are not sent in the clear, so TLS is required");
+            self.mail.encryption = Some(Encryption::Required);
+        }
         let path = |fifo: &FifoSettings| fifo.path.as_ref().map(|(path, _)| path.clone());
         let global = path(&self.fifo);
         for (name, fifo) in
@@ -161,61 +215,63 @@ pub static GLOBALS: Table<Settings> = Table::new(&[
         set_fifo_script,
     ),
     N::new(
-        Keyword::new("lvs_notify_fifo", FIFO, "FIFO for events of virtual servers")
-            .expected()
-            .not_yet(),
+        Keyword::new("lvs_notify_fifo", FIFO, "FIFO for events of virtual servers").expected(),
         set_fifo,
     ),
     N::new(
         Keyword::new("lvs_notify_fifo_script", Args::Command, "started to read lvs_notify_fifo")
-            .expected()
-            .not_yet(),
+            .expected(),
         set_fifo_script,
     ),
     N::new(
         Keyword::new("notification_email_from", Args::Free("ADDRESS"), "sender of mails")
-            .expected()
-            .not_yet(),
+            .expected(),
         set_sender,
     ),
     N::new(
-        Keyword::new("notification_email", Args::Free("ADDRESS…"), "recipients of mails")
-            .values()
-            .not_yet(),
+        Keyword::new("notification_email", Args::Free("ADDRESS…"), "recipients of mails").values(),
         add_recipients,
     ),
     N::new(
         Keyword::new("smtp_server", Args::Free("HOST [PORT]"), "server mails are handed to")
-            .required()
-            .not_yet(),
+            .required(),
         set_server,
     ),
     N::new(
         Keyword::new("smtp_helo_name", Args::Word { max: 0 }, "name said in HELO")
-            .or("the host's name")
-            .not_yet(),
+            .or("the host's name"),
         |n, l, c| n.mail.helo = l.word(c).map(|w| w.text.clone()).or(n.mail.helo.take()),
     ),
     N::new(
         Keyword::new("smtp_connect_timeout", Args::lenient(0, 4294), "time limit of each step")
             .required()
             .or("30")
-            .unit("s")
-            .not_yet(),
+            .unit("s"),
         set_timeout,
     ),
     N::new(
-        Keyword::new("smtp_alert", Args::Bool, "default of every smtp_alert").not_yet(),
-        |n, l, c| n.smtp_alert = l.boolean(c).or(n.smtp_alert),
+        Keyword::new(
+            "smtp_starttls",
+            Args::Free("[required|verify]"),
+            "mails go under TLS: if offered, always, or always to a server with a valid certificate",
+        ),
+        set_encryption,
     ),
+    N::new(
+        Keyword::new("smtp_auth", Args::Free("USER PASSWORD"), "account at the mail server")
+            .required(),
+        set_credentials,
+    ),
+    N::new(Keyword::new("smtp_alert", Args::Bool, "default of every smtp_alert"), |n, l, c| {
+        n.smtp_alert = l.boolean(c).or(n.smtp_alert)
+    }),
     N::new(
         Keyword::new(
             "smtp_alert_vrrp",
             Args::Bool,
             "default of smtp_alert of instances and groups",
         )
-        .or("smtp_alert")
-        .not_yet(),
+        .or("smtp_alert"),
         |n, l, c| n.smtp_alert_vrrp = l.boolean(c).or(n.smtp_alert_vrrp),
     ),
     N::new(
@@ -224,12 +280,11 @@ pub static GLOBALS: Table<Settings> = Table::new(&[
             Args::Bool,
             "default of smtp_alert of virtual and real servers",
         )
-        .or("smtp_alert")
-        .not_yet(),
+        .or("smtp_alert"),
         |n, l, c| n.smtp_alert_checker = l.boolean(c).or(n.smtp_alert_checker),
     ),
     N::new(
-        Keyword::new("no_email_faults", Args::Flag, "no mail for changes to FAULT").not_yet(),
+        Keyword::new("no_email_faults", Args::Flag, "no mail for changes to FAULT"),
         |n, _, _| n.no_email_faults = true,
     ),
 ]);
@@ -310,4 +365,27 @@ fn set_timeout(n: &mut Settings, line: &Line, ctx: &mut Context<'_>) {
         ctx.report(Class::General, line.span, message);
     }
     n.mail.timeout = Some(Duration::from_secs(seconds.max(1)));
+}
+
+fn set_encryption(n: &mut Settings, line: &Line, ctx: &mut Context<'_>) {
+    n.mail.encryption = match line.words.first().map(|word| word.text.as_str()) {
+        None => Some(Encryption::Offered),
+        Some("required") => Some(Encryption::Required),
+        Some("verify") => Some(Encryption::Verified),
+        Some(word) => {
+            let message = format!("Invalid value '{word}' for smtp_starttls");
+            return ctx.report(Class::General, line.span, message);
+        }
+    };
+    if !cfg!(feature = "tls") {
+        ctx.log(Some(line.span), "smtp_starttls: this build has no TLS");
+    }
+}
+
+fn set_credentials(n: &mut Settings, line: &Line, ctx: &mut Context<'_>) {
+    let Some(user) = line.word(ctx) else { return };
+    let Some(password) = line.words.get(1) else {
+        return ctx.report(Class::General, line.span, "smtp_auth: the password is missing");
+    };
+    n.mail.credentials = Some(Credentials::new(user.text.clone(), password.text.clone()));
 }

@@ -5,7 +5,7 @@
 //! Every script has a time limit: its process group gets SIGTERM, and SIGKILL if that does not
 //! help. Without one, a script that hangs would hold up all later scripts of its object.
 //!
-//! [`drain`] is the end: it waits, within bounds, for what still runs (the stop hooks, and the
+//! [`drain`] is the end: it waits, within bounds, for what still runs (the stop hooks, mails, and the
 //! readers of FIFOs that have lines to read), then calls [`HasNotify::drained`].
 
 use std::collections::HashMap;
@@ -17,6 +17,7 @@ use scheduler::{Cause, Class, Exit, Ready, Scheduler, ThreadId};
 
 use crate::config::Settings;
 use crate::fifo::FifoKind;
+use crate::mail::{self, Mailer};
 use crate::queue::{Job, MAX_WAITING, Queues};
 use crate::reader::{self, Readers};
 use crate::script::Script;
@@ -85,6 +86,7 @@ pub struct Notifier {
     grace: Duration,
     reader_patience: Duration,
     pub(crate) readers: Readers,
+    pub(crate) mail: Mailer,
 }
 
 impl Default for Notifier {
@@ -99,6 +101,7 @@ impl Default for Notifier {
             grace: GRACE,
             reader_patience: READER_PATIENCE,
             readers: Readers::default(),
+            mail: Mailer::default(),
         }
     }
 }
@@ -127,6 +130,16 @@ impl Notifier {
     /// Lines that were lost because a FIFO was full.
     pub fn dropped_lines(&self) -> u64 {
         self.readers.dropped()
+    }
+
+    /// Whether mails about changes to FAULT are wanted (`no_email_faults`).
+    pub fn mails_faults(&self) -> bool {
+        self.mail.tells_faults()
+    }
+
+    /// Alerts that no mail told: too many waited, or a mail could not be sent.
+    pub fn lost_alerts(&self) -> u64 {
+        self.mail.lost()
     }
 
     /// Whether no notify script runs or waits.
@@ -197,6 +210,7 @@ pub fn drain<W: HasNotify + 'static>(s: &mut Scheduler<W>, w: &mut W, patience: 
     w.notify().readers.close();
     let timer = s.add_timer_after(Class::Background, patience, 0, give_up::<W>);
     w.notify().drain = Some(Drain { timer, readers_only: false });
+    mail::hurry(s, w);
     s.add_event(Class::Background, 0, |s, w, _| look_drained(s, w));
 }
 
@@ -324,6 +338,10 @@ fn stop_child<W: HasNotify + 'static>(s: &mut Scheduler<W>, w: &mut W, pid: i32)
 
 /// The patience of [`drain`] is over.
 fn give_up<W: HasNotify + 'static>(s: &mut Scheduler<W>, w: &mut W, _: Ready) {
+    let mails = mail::give_up(s, w);
+    if mails > 0 {
+        log::warn!("stopping with {mails} mails not sent");
+    }
     let notifier = w.notify();
     let waiting = notifier.queues.clear();
     let pids: Vec<i32> = notifier.running.keys().copied().collect();
@@ -339,11 +357,11 @@ fn give_up<W: HasNotify + 'static>(s: &mut Scheduler<W>, w: &mut W, _: Ready) {
 }
 
 /// Ends [`drain`] if there is nothing left to wait for.
-fn look_drained<W: HasNotify + 'static>(s: &mut Scheduler<W>, w: &mut W) {
+pub(crate) fn look_drained<W: HasNotify + 'static>(s: &mut Scheduler<W>, w: &mut W) {
     let now = s.now();
     let notifier = w.notify();
     let Some(drain) = &mut notifier.drain else { return };
-    if !notifier.queues.is_idle() {
+    if !notifier.queues.is_idle() || !notifier.mail.is_idle() {
         return;
     }
     let timer = drain.timer;

@@ -127,7 +127,8 @@ impl Building {
     /// Checks everything against everything else.
     pub fn finish(mut self) -> Read {
         let ctx = &mut Context { diagnostics: &mut self.diagnostics, mode: self.mode };
-        let check = self.check.finish(&self.notify, ctx);
+        let lvs = self.check.finish(&self.notify, ctx);
+        let check = lvs.globals.clone();
         let mut vrrp = Ok(vrrp::config::Settings::default());
         if let Some(builder) = self.vrrp {
             self.present.vrrp = builder.contains_vrrp();
@@ -139,7 +140,8 @@ impl Building {
             .map(|vrrp| {
                 let vrrp_globals = vrrp.globals.clone();
                 let vrrp = Some(vrrp);
-                Configuration { globals, vrrp, vrrp_globals, notify, check, bfd, present }
+                let lvs = Some(lvs);
+                Configuration { globals, vrrp, vrrp_globals, notify, check, lvs, bfd, present }
             })
             .map_err(Unusable::Vrrp);
         Read { outcome, diagnostics: self.diagnostics, sources: self.sources }

@@ -19,9 +19,6 @@ use crate::sys;
 /// Shown for counts that are not set.
 const UNSET: u32 = u32::MAX;
 
-/// Time limit of a step of handing over a mail when none is given.
-const SMTP_TIMEOUT: Duration = Duration::from_secs(30);
-
 /// What the section is about.
 pub struct Shown<'a> {
     /// The configuration.
@@ -109,10 +106,13 @@ impl Rows {
             self.row("Smtp server port", port);
         }
         let by_default = mail.server.is_some();
-        self.optional("Smtp HELO name", mail.helo.clone().or_else(|| by_default.then(host_name)));
-        let timeout = mail.timeout.or(by_default.then_some(SMTP_TIMEOUT));
+        self.optional(
+            "Smtp HELO name",
+            mail.helo.clone().or_else(|| by_default.then(|| mail.helo_name())),
+        );
+        let timeout = mail.timeout.or_else(|| by_default.then(|| mail.step_timeout()));
         self.optional("Smtp server connection timeout", timeout.map(|limit| limit.as_secs()));
-        if let Some(from) = mail.from.clone().or_else(|| by_default.then(own_address)) {
+        if let Some(from) = mail.from.clone().or_else(|| by_default.then(|| mail.sender())) {
             self.row("Email notification from", from);
             self.text("Email notification to:");
             for address in &mail.to {
@@ -407,21 +407,9 @@ impl Rows {
 /// The configured name of this director, else the host's.
 pub fn router_id(configuration: &Configuration) -> String {
     match configuration.vrrp_globals.router_id.as_str() {
-        "" => host_name(),
+        "" => notify::host_name(),
         name => name.to_string(),
     }
-}
-
-fn host_name() -> String {
-    nix::unistd::gethostname()
-        .map_or_else(|_| "[unknown]".into(), |name| name.to_string_lossy().into_owned())
-}
-
-/// The sender of mails that is given none.
-fn own_address() -> String {
-    let user = nix::unistd::User::from_uid(nix::unistd::getuid()).ok().flatten();
-    let user = user.map_or_else(|| "keepalived".into(), |user| user.name);
-    format!("{user}@{}", host_name())
 }
 
 fn micros(time: Duration) -> String {

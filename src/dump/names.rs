@@ -11,6 +11,8 @@ pub enum Part {
     Main,
     /// VRRP's.
     Vrrp,
+    /// Load balancing's.
+    Check,
 }
 
 /// The file of a state dump. `template` is `state_dump_file`; `instance` is the network namespace
@@ -19,6 +21,7 @@ pub fn state(part: Part, template: Option<&str>, instance: &[&str]) -> PathBuf {
     let suffix = match part {
         Part::Main => "_parent",
         Part::Vrrp => "",
+        Part::Check => "_check",
     };
     let mut suffix = suffix.to_string();
     if !instance.is_empty() {

@@ -45,8 +45,7 @@ pub static TOP: Table<Draft> = Table::new(&[
             "net_namespace_ipvs",
             Args::Free("[NAME]"),
             "network namespace IPVS is used in",
-        )
-        .not_yet(),
+        ),
         |d, l, c| {
             let name = l.first().map_or("", |word| word.text.as_str());
             if d.globals.net_namespace_ipvs.is_some() {

@@ -3,14 +3,19 @@ use config::{Class, Diagnostic, Mode, Options, Source};
 use super::*;
 
 fn load(text: &str) -> (Globals, Vec<Diagnostic>) {
+    let (globals, _, diagnostics) = load_all(text);
+    (globals, diagnostics)
+}
+
+fn load_all(text: &str) -> (Globals, notify::Settings, Vec<Diagnostic>) {
     let source = Source::FromMemory { name: "keepalived.conf".into(), bytes: text.into() };
     let mut options = Options::new(source, ROOT);
     options.mode = Mode::Test;
     let loaded = config::read(options);
     let mut diagnostics = loaded.diagnostics;
     let mut ctx = Context { diagnostics: &mut diagnostics, mode: Mode::Test };
-    let (globals, _) = read(&loaded.lines, &mut ctx);
-    (globals, diagnostics)
+    let (globals, notify) = read(&loaded.lines, &mut ctx);
+    (globals, notify, diagnostics)
 }
 
 fn classes(text: &str) -> Vec<Class> {
@@ -105,4 +110,19 @@ fn one_defect_each() {
         let found = classes(&format!("global_defs {{\n{line}\n}}\n"));
         assert_eq!(found.first(), Some(&class), "{line}: {found:?}");
     }
+}
+
+#[test]
+fn keywords_of_our_own_for_mails() {
+    use notify::Encryption;
+    let read = |text: &str| {
+        let (_, notify, diagnostics) = load_all(&format!("global_defs {{\n{text}\n}}"));
+        let classes: Vec<_> = diagnostics.iter().filter_map(|d| d.class).collect();
+        (notify.mail.encryption, notify.mail.credentials.is_some(), classes)
+    };
+    assert_eq!(read("smtp_starttls"), (Some(Encryption::Offered), false, vec![]));
+    assert_eq!(read("smtp_starttls verify"), (Some(Encryption::Verified), false, vec![]));
+    assert_eq!(read("smtp_starttls maybe"), (None, false, vec![Class::General]));
+    assert_eq!(read("smtp_auth user \"a word\""), (Some(Encryption::Required), true, vec![]));
+    assert_eq!(read("smtp_auth user"), (None, false, vec![Class::General]));
 }

@@ -17,6 +17,7 @@ mod interop;
 mod keywords;
 mod leftovers;
 mod links;
+mod mailing;
 mod notifying;
 mod reload;
 mod timing;

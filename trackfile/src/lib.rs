@@ -4,12 +4,14 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsString;
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::{self, Read};
 use std::ops::RangeInclusive;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use nix::fcntl::OFlag;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
 
 /// Bytes of a file that are looked at.
@@ -88,7 +90,9 @@ impl Watch {
 /// The text of a number outside `range`, which is to be ignored.
 pub fn read_number(path: &Path, range: RangeInclusive<i64>) -> Result<i64, String> {
     let mut text = Vec::new();
-    if let Ok(file) = File::open(path) {
+    // A FIFO does not keep us waiting; it is empty.
+    let flags = OFlag::O_NONBLOCK.bits();
+    if let Ok(file) = OpenOptions::new().read(true).custom_flags(flags).open(path) {
         // What could be read until then.
         let _ = file.take(LIMIT).read_to_end(&mut text);
     }
@@ -174,6 +178,9 @@ mod tests {
         fs::write(&file, format!("{}7", " ".repeat(127))).unwrap();
         assert_eq!(read_number(&file, -5..=5), Ok(0), "not in the first 127 bytes");
         assert_eq!(read_number(&directory.0, -5..=5), Ok(0), "no file");
+        let fifo = directory.0.join("fifo");
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert_eq!(read_number(&fifo, -5..=5), Ok(0), "a FIFO nobody writes to");
     }
 
     #[test]

@@ -74,6 +74,13 @@ const FREED_AT_ONCE: usize = 256;
 pub trait HasVrrp: HasNotify + 'static {
     /// The running VRRP, if it was started.
     fn vrrp(&mut self) -> Option<&mut Vrrp>;
+
+    /// Called after states of instances have changed and scripts and FIFOs were told.
+    fn states_told(_: &mut Scheduler<Self>, _: &mut Self)
+    where
+        Self: Sized,
+    {
+    }
 }
 
 /// Packets that reached no instance, for the dumps.
@@ -141,6 +148,7 @@ pub struct Vrrp {
     lines: VecDeque<Line>,
     /// Told when no line waits, so that the log is never behind the scripts.
     notices: VecDeque<Notice>,
+    mailed: tell::Mailed,
     /// Announcements whose addresses the kernel may not have yet.
     announcements: Vec<Action>,
     /// The event that goes on with many addresses, announcements or words is armed.

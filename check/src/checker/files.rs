@@ -105,7 +105,8 @@ fn tell<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, file: usize) {
     }
 }
 
-fn number(file: &TrackFile) -> Option<i64> {
+/// What is in a file, unless it does not count.
+pub(crate) fn number(file: &TrackFile) -> Option<i64> {
     let number = trackfile::read_number(Path::new(&file.path), RANGE);
     number.inspect_err(|n| log::info!("Invalid number {n} read from {} - ignoring", file.path)).ok()
 }

@@ -78,9 +78,6 @@ pub(crate) fn ended<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, id: CheckerId,
         Kind::File(_) => log::Level::Debug,
         _ => log::Level::Info,
     };
-    for line in judgement.lines.iter().flatten() {
-        log::log!(level, "{line}");
-    }
     // A weight is changed while the real server is out of the kernel's table, if it can be.
     let up = judgement.definitive.as_ref().is_some_and(|definitive| definitive.up);
     let weighs = |s: &mut _, w: &mut W| {
@@ -92,6 +89,9 @@ pub(crate) fn ended<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, id: CheckerId,
     };
     if up {
         weighs(s, w);
+    }
+    for line in judgement.lines.iter().flatten() {
+        log::log!(level, "{line}");
     }
     let mut next = judgement.next;
     if let Some(definitive) = judgement.definitive {

@@ -34,8 +34,11 @@ pub(crate) struct Verdict {
     pub(crate) failed: u32,
     /// What it adds to the weight of its real server.
     pub(crate) contribution: i64,
-    /// The URL that the next attempt of an `HTTP_GET` asks for.
+    /// The URL that the next attempt of an `HTTP_GET` asks for: after a failure the same one, until
+    /// it is good; then all of them, from the first.
     pub(crate) url: u16,
+    /// That URL failed last.
+    pub(crate) url_failed: bool,
     /// Error number of the last system call that failed, for the dump; attempts set it.
     pub(crate) last_error: i32,
     /// How the last run of a `MISC_CHECK` ended, for the dump and for its weight.
@@ -111,18 +114,11 @@ impl Verdict {
         match finding(of, &outcome) {
             Finding::Good => self.succeeded(of, contribution),
             Finding::Bad => self.failed(of, contribution, outcome),
-            Finding::Open => {
-                let next = match outcome {
-                    Outcome::NextUrl => self.next_url(of),
-                    _ => of.settings.schedule.delay_loop,
-                };
-                let line = match outcome {
-                    Outcome::NotMade(text) => Some(text),
-                    _ => None,
-                };
-                let next = Next::AfterEnd(next);
-                Judgement { definitive: None, contribution: None, next, lines: [line, None] }
-            }
+            Finding::Open => match outcome {
+                Outcome::NextUrl => self.next_url(of),
+                Outcome::NotMade(text) => open(of.settings.schedule.delay_loop, Some(text)),
+                _ => open(of.settings.schedule.delay_loop, None),
+            },
         }
     }
 
@@ -134,8 +130,12 @@ impl Verdict {
     }
 
     fn succeeded(&mut self, of: Subject<'_>, contribution: Option<i64>) -> Judgement {
+        if self.url_failed && self.url > 0 {
+            return self.next_url(of);
+        }
         self.failed = 0;
         self.url = 0;
+        self.url_failed = false;
         let news = !self.up || !self.has_run;
         let mailed = !self.up || matches!(of.settings.kind, Kind::Misc(_));
         let definitive = Definitive {
@@ -167,7 +167,7 @@ impl Verdict {
             matters: self.up || !self.has_run,
             outcome,
         };
-        self.url = 0;
+        self.url_failed = true;
         let lines = words::went_wrong(of, self, &attempt);
         if !definitive {
             self.failed += 1;
@@ -200,17 +200,19 @@ impl Verdict {
         }
     }
 
-    fn next_url(&mut self, of: Subject<'_>) -> Duration {
-        let Kind::Http(http) = &of.settings.kind else { return of.settings.schedule.delay_loop };
-        self.url = self.url.saturating_add(1);
-        if usize::from(self.url) >= http.urls.len() {
+    /// A URL is good, and others are to be asked for.
+    fn next_url(&mut self, of: Subject<'_>) -> Judgement {
+        let delay_loop = of.settings.schedule.delay_loop;
+        let Kind::Http(http) = &of.settings.kind else { return open(delay_loop, None) };
+        if self.url_failed {
+            self.failed = 0;
+            self.url_failed = false;
             self.url = 0;
+        } else {
+            self.url = self.url.saturating_add(1);
         }
         let recovering = !self.up || !self.has_run;
-        match http.fast_recovery && recovering {
-            true => Duration::ZERO,
-            false => of.settings.schedule.delay_loop,
-        }
+        open(if http.fast_recovery && recovering { Duration::ZERO } else { delay_loop }, None)
     }
 
     /// What the checker adds after `outcome`, if that differs from what it adds now. The weight of
@@ -226,7 +228,10 @@ impl Verdict {
                 }
             }
             (Kind::Misc(_), Outcome::Failure(_)) => 0,
-            (Kind::File(file), Outcome::Number(number)) => file_weight(file, *number),
+            (Kind::File(file), Outcome::Number(number)) => match finding(of, outcome) {
+                Finding::Good => file_weight(file, *number),
+                _ => return None,
+            },
             _ => return None,
         };
         (adds != self.contribution).then_some(adds)
@@ -244,6 +249,12 @@ impl Subject<'_> {
             _ => 0,
         }
     }
+}
+
+/// The judgement of an attempt that says nothing for good.
+fn open(delay: Duration, line: Option<Cow<'static, str>>) -> Judgement {
+    let next = Next::AfterEnd(delay);
+    Judgement { definitive: None, contribution: None, next, lines: [line, None] }
 }
 
 /// What one attempt says about the server.

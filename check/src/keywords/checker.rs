@@ -1,75 +1,126 @@
 //! The health checkers of a real server.
 
 use std::net::IpAddr;
+use std::rc::Rc;
 
-use config::{Args, Class, Command, Context, Grammar, Keyword, Line, Row, Table, Word};
+use config::{Args, Class, Context, Grammar, Keyword, Line, Row, Table, Word};
 
 use super::connection::{CONNECTION, Connection, SCHEDULING};
 use super::http::HTTP;
-use super::{any_case, checked, first_command};
+use super::timing::{Timed, Timing, alpha};
+use super::{any_case, first_command, number, set, text};
 use crate::script::Script;
+use crate::settings::{DnsSettings, HttpSettings, Kind, UdpSettings};
 
 /// Longest `misc_timeout`, in seconds.
 const MISC_TIMEOUT_MAX: i64 = 4294;
 /// Length of a reply that is accepted unless said otherwise.
-const MAX_REPLY_LENGTH: i64 = 255;
+const MAX_REPLY_LENGTH: u16 = 255;
+/// What SMTP_CHECK calls itself unless said otherwise.
+const HELO_NAME: &str = "smtpchecker.keepalived.org";
+/// Names of record types, and the numbers of [`DNS_NUMBERS`].
 const DNS_TYPES: &[&str] = &["A", "NS", "CNAME", "SOA", "MX", "TXT", "AAAA", "RRSIG", "DNSKEY"];
+const DNS_NUMBERS: [u16; 9] = [1, 2, 5, SOA, 15, 16, 28, 46, 48];
+const SOA: u16 = 6;
 
-/// What the checks need to remember of a checker's block.
-pub(super) struct Checker {
-    connection: Connection,
-    /// Count of usable `url` blocks.
-    pub(super) urls: usize,
-    command: Option<Command>,
-    user: Option<(Word, Option<Word>)>,
-    dns_name: bool,
-    min_reply: i64,
-    max_reply: i64,
-    file: Option<Word>,
-    bfd: Option<Word>,
+/// The name of a record type that DNS_CHECK can ask for.
+pub fn dns_type_name(number: u16) -> Option<&'static str> {
+    let index = DNS_NUMBERS.iter().position(|known| *known == number)?;
+    DNS_TYPES.get(index).copied()
 }
 
-/// What a checker leaves behind.
-#[derive(Default)]
-pub(crate) struct Needs {
-    /// Scripts it runs.
-    pub(crate) scripts: Vec<Script>,
-    /// Track files and BFD instances it follows, which must have been defined before.
-    pub(crate) references: Vec<Reference>,
+/// A checker as its block says, before its real and virtual server fill in what it does not say.
+pub(crate) struct Checker {
+    pub(crate) connection: Connection,
+    pub(crate) work: Work,
 }
 
-/// A name defined elsewhere.
-pub(crate) enum Reference {
-    /// A `track_file`.
-    File(Word),
-    /// A `bfd_instance`.
+/// What a checker does, as far as its block tells.
+pub(crate) enum Work {
+    /// All is known but the defaults of `HTTP_GET`.
+    Known(Kind),
+    /// A script, which is looked for once everything is read.
+    Script { script: Box<Script>, timeout: u32, dynamic: bool },
+    /// A file defined before, by its name.
+    File { name: Word, weight: Option<i32>, reverse: Option<bool> },
+    /// A BFD instance defined before, by its name.
     Bfd(Word),
 }
 
-pub(super) static SMTP: Table<Checker> = Table::new(&[
-    checked(
+/// The block of a checker while it is read: what one kind does not have stays as it is.
+pub(super) struct Block {
+    pub(super) connection: Connection,
+    /// The real server, its port as written.
+    server: (IpAddr, u16),
+    pub(super) http: HttpSettings,
+    pub(super) tls_compliant: bool,
+    /// Further checks of an SMTP_CHECK.
+    hosts: Vec<Connection>,
+    helo: Option<Rc<str>>,
+    command: Option<Box<Script>>,
+    user: Option<(Word, Option<Word>)>,
+    timeout: u32,
+    dynamic: bool,
+    dns: u16,
+    dns_name: Option<Rc<str>>,
+    udp: UdpSettings,
+    /// The file or BFD instance it follows.
+    followed: Option<Word>,
+    weight: Option<i32>,
+    reverse: Option<bool>,
+}
+
+impl Timed for Block {
+    fn timing(&mut self) -> &mut Timing {
+        &mut self.connection.timing
+    }
+}
+
+impl Block {
+    fn new(address: IpAddr, port: u16) -> Block {
+        Block {
+            connection: Connection::to(address, port),
+            server: (address, port),
+            http: HttpSettings::default(),
+            tls_compliant: false,
+            hosts: Vec::new(),
+            helo: None,
+            command: None,
+            user: None,
+            timeout: 0,
+            dynamic: false,
+            dns: SOA,
+            dns_name: None,
+            udp: UdpSettings { max_length: MAX_REPLY_LENGTH, ..UdpSettings::default() },
+            followed: None,
+            weight: None,
+            reverse: None,
+        }
+    }
+}
+
+pub(super) static SMTP: Table<Block> = Table::new(&[
+    Row::new(
         Keyword::new("helo_name", Args::Word { max: 0 }, "Name to introduce ourselves with")
             .expected()
-            .or("smtpchecker.keepalived.org"),
+            .or(HELO_NAME),
+        |block, line, ctx| set(text(line, ctx).map(Some), &mut block.helo),
     ),
     Row::new(
         Keyword::new("host", Args::Flag, "Another check; better write another SMTP_CHECK")
             .block(&[&CONNECTION, &SCHEDULING]),
-        |checker, line, ctx| {
-            ctx.log(Some(line.span), "host: deprecated, write another SMTP_CHECK");
-            let mut connection = checker.connection.clone();
-            connect(&mut connection, line, ctx);
-        },
+        host,
     ),
 ]);
 
-pub(super) static DNS: Table<Checker> = Table::new(&[
+pub(super) static DNS: Table<Block> = Table::new(&[
     Row::new(
         Keyword::new("type", Args::Choice(DNS_TYPES), "Type of the query, in any case")
             .required()
             .or("SOA"),
-        |_, line, ctx| {
-            any_case(line, DNS_TYPES, ctx);
+        |block, line, ctx| {
+            let index = any_case(line, DNS_TYPES, ctx);
+            set(index.and_then(|index| DNS_NUMBERS.get(index).copied()), &mut block.dns);
         },
     ),
     Row::new(
@@ -78,37 +129,42 @@ pub(super) static DNS: Table<Checker> = Table::new(&[
     ),
 ]);
 
-pub(super) static MISC: Table<Checker> = Table::new(&[
+pub(super) static MISC: Table<Block> = Table::new(&[
     Row::new(
         Keyword::new("misc_path", Args::Command, "Command; exit status 0 is success"),
-        |checker, line, ctx| {
-            checker.command = None;
-            first_command(&mut checker.command, line, ctx);
+        |block, line, ctx| {
+            block.command = None;
+            first_command(&mut block.command, line, ctx);
         },
     ),
-    checked(
+    Row::new(
         Keyword::new("misc_timeout", Args::lenient(0, MISC_TIMEOUT_MAX), "Time limit of the run")
             .required()
             .unit("s")
             .or("delay_loop"),
+        |block, line, ctx| set(number(line, ctx), &mut block.timeout),
     ),
-    checked(Keyword::new("misc_dynamic", Args::Flag, "Exit status 2-255 sets the weight")),
+    Row::new(
+        Keyword::new("misc_dynamic", Args::Flag, "Exit status 2-255 sets the weight"),
+        |block, _, _| block.dynamic = true,
+    ),
     Row::new(
         Keyword::new("user", Args::Free("USER [GROUP]"), "Who runs the command")
             .expected()
             .or("script_user"),
-        |checker, line, ctx| {
-            checker.user = line.word(ctx).map(|user| (user.clone(), line.words.get(1).cloned()));
+        |block, line, ctx| {
+            block.user = line.word(ctx).map(|user| (user.clone(), line.words.get(1).cloned()));
         },
     ),
 ]);
 
-pub(super) static UDP: Table<Checker> = Table::new(&[
+pub(super) static UDP: Table<Block> = Table::new(&[
     Row::new(
         Keyword::new("payload", Args::Free("hexadecimal digits"), "What to send").expected(),
-        |_, line, ctx| {
+        |block, line, ctx| {
             if line.word(ctx).is_some() {
-                hexadecimal(line, false, ctx);
+                let payload = hexadecimal(line, false, ctx).map(|(bytes, _)| Some(bytes));
+                set(payload, &mut block.udp.payload);
             }
         },
     ),
@@ -118,28 +174,33 @@ pub(super) static UDP: Table<Checker> = Table::new(&[
             Args::Free("[hexadecimal digits, x for any]"),
             "A datagram must come back, with this content",
         ),
-        |_, line, ctx| hexadecimal(line, true, ctx),
+        |block, line, ctx| {
+            block.udp.require_reply = true;
+            if !line.words.is_empty() {
+                set(hexadecimal(line, true, ctx).map(Some), &mut block.udp.reply);
+            }
+        },
     ),
     Row::new(
         Keyword::new("min_reply_length", Args::int(0, 65535), "Shortest accepted reply")
             .required()
             .unit("bytes")
             .or("0"),
-        |checker, line, ctx| checker.min_reply = line.int(ctx).unwrap_or(checker.min_reply),
+        |block, line, ctx| set(number(line, ctx), &mut block.udp.min_length),
     ),
     Row::new(
         Keyword::new("max_reply_length", Args::int(0, 65535), "Longest accepted reply")
             .required()
             .unit("bytes")
             .or("255"),
-        |checker, line, ctx| checker.max_reply = line.int(ctx).unwrap_or(checker.max_reply),
+        |block, line, ctx| set(number(line, ctx), &mut block.udp.max_length),
     ),
 ]);
 
-pub(super) static FILE: Table<Checker> = Table::new(&[
+pub(super) static FILE: Table<Block> = Table::new(&[
     Row::new(
         Keyword::new("track_file", Args::Word { max: 0 }, "A track_file defined before").required(),
-        |checker, line, ctx| checker.file = line.word(ctx).cloned(),
+        |block, line, ctx| block.followed = line.word(ctx).cloned(),
     ),
     Row::new(
         Keyword::new(
@@ -149,42 +210,29 @@ pub(super) static FILE: Table<Checker> = Table::new(&[
         )
         .expected()
         .or("the track_file's"),
-        |_, line, ctx| {
-            line.int(ctx);
-            if let Some(word) = line.words.get(1)
-                && !matches!(word.text.as_str(), "reverse" | "noreverse")
-            {
-                let message = format!("weight: unknown option '{}'; ignored", word.text);
-                ctx.report(Class::General, word.span, message);
-            }
-        },
+        file_weight,
     ),
 ]);
 
-pub(super) static BFD: Table<Checker> = Table::new(&[
+pub(super) static BFD: Table<Block> = Table::new(&[
     Row::new(
         Keyword::new("name", Args::Free("NAME"), "A bfd_instance defined before").expected(),
         bfd_name,
     ),
-    checked(Keyword::new("alpha", Args::Bool, "Start as failed")),
+    alpha(Keyword::new("alpha", Args::Bool, "Start as failed")),
 ]);
 
 /// The grammars of the plain connecting checkers.
 pub(super) const CONNECTING: &[&dyn Grammar] = &[&CONNECTION, &SCHEDULING];
 
-/// Reads the block of a checker of a real server with `address`.
-pub(super) fn checker(address: IpAddr, line: &Line, ctx: &mut Context<'_>) -> Needs {
-    let mut checker = Checker {
-        connection: Connection::to(address),
-        urls: 0,
-        command: None,
-        user: None,
-        dns_name: false,
-        min_reply: 0,
-        max_reply: MAX_REPLY_LENGTH,
-        file: None,
-        bfd: None,
-    };
+/// Reads the block of a checker of a real server, and adds what it makes to `checkers`.
+pub(super) fn checker(
+    (address, port): (IpAddr, u16),
+    line: &Line,
+    checkers: &mut Vec<Checker>,
+    ctx: &mut Context<'_>,
+) {
+    let mut block = Block::new(address, port);
     let own = match line.name() {
         "HTTP_GET" | "SSL_GET" => Some(&HTTP),
         "SMTP_CHECK" => Some(&SMTP),
@@ -196,76 +244,140 @@ pub(super) fn checker(address: IpAddr, line: &Line, ctx: &mut Context<'_>) -> Ne
         _ => None,
     };
     for line in line.lines() {
-        if !own.is_some_and(|table| table.apply(&mut checker, line, ctx))
-            && !CONNECTION.apply(&mut checker.connection, line, ctx)
-        {
-            SCHEDULING.apply(&mut checker.connection, line, ctx);
+        if !own.is_some_and(|table| table.apply(&mut block, line, ctx)) {
+            common(&mut block.connection, line, ctx);
         }
     }
-    checker.finish(line, ctx)
+    block.finish(line, checkers, ctx);
 }
 
-fn connect(connection: &mut Connection, line: &Line, ctx: &mut Context<'_>) {
-    for line in line.lines() {
-        if !CONNECTION.apply(connection, line, ctx) {
-            SCHEDULING.apply(connection, line, ctx);
+fn common(connection: &mut Connection, line: &Line, ctx: &mut Context<'_>) {
+    if !CONNECTION.apply(connection, line, ctx) {
+        SCHEDULING.apply(connection, line, ctx);
+    }
+}
+
+impl Block {
+    fn finish(mut self, line: &Line, checkers: &mut Vec<Checker>, ctx: &mut Context<'_>) {
+        let Some(work) = self.work(line, ctx) else { return };
+        let Block { connection, hosts, .. } = self;
+        match (&work, hosts.is_empty()) {
+            (Work::Known(kind), true) if kind.connects() && !connection.finish(line, ctx) => {}
+            (_, true) => checkers.push(Checker { connection, work }),
+            (Work::Known(kind), false) => {
+                // Without a connection of its own the first host takes its place.
+                let own = connection.given.then(|| connection.clone());
+                let hosts = hosts.into_iter().map(|mut host| {
+                    host.timing = host.timing.or(&connection.timing);
+                    host.log_all_failures |= connection.log_all_failures;
+                    host
+                });
+                for connection in own.into_iter().chain(hosts) {
+                    if connection.finish(line, ctx) {
+                        checkers.push(Checker { connection, work: Work::Known(kind.clone()) });
+                    }
+                }
+            }
+            _ => {}
         }
     }
-    connection.finish(line, ctx);
-}
 
-impl Checker {
-    fn finish(self, line: &Line, ctx: &mut Context<'_>) -> Needs {
-        let mut needs = Needs::default();
-        let missing = match line.name() {
-            "HTTP_GET" | "SSL_GET" if self.urls == 0 => "no url",
-            "MISC_CHECK" if self.command.is_none() => "no misc_path",
-            "FILE_CHECK" if self.file.is_none() => "no track_file",
-            "BFD_CHECK" if self.bfd.is_none() => "no name",
-            _ => "",
+    /// What it does, unless something is missing.
+    fn work(&mut self, line: &Line, ctx: &mut Context<'_>) -> Option<Work> {
+        let made = match line.name() {
+            "HTTP_GET" | "SSL_GET" => self.http(line).ok_or("no url"),
+            "MISC_CHECK" => self.command.take().ok_or("no misc_path").map(|mut script| {
+                script.run_by(self.user.take());
+                Work::Script { script, timeout: self.timeout, dynamic: self.dynamic }
+            }),
+            "FILE_CHECK" => self.followed.take().ok_or("no track_file").map(|name| Work::File {
+                name,
+                weight: self.weight,
+                reverse: self.reverse,
+            }),
+            "BFD_CHECK" => self.followed.take().ok_or("no name").map(Work::Bfd),
+            "SMTP_CHECK" => {
+                let helo = self.helo.take().unwrap_or_else(|| HELO_NAME.into());
+                Ok(Work::Known(Kind::Smtp(helo)))
+            }
+            "DNS_CHECK" => Ok(Work::Known(Kind::Dns(DnsSettings {
+                kind: self.dns,
+                name: self.dns_name.take().unwrap_or_default(),
+            }))),
+            "UDP_CHECK" => Ok(Work::Known(Kind::Udp(Box::new(self.udp(line, ctx))))),
+            "PING_CHECK" => Ok(Work::Known(Kind::Ping)),
+            _ => Ok(Work::Known(Kind::Tcp)),
         };
-        if !missing.is_empty() {
+        if let Err(missing) = &made {
             let message = format!("{}: {missing}; ignored", line.name());
             ctx.report(Class::General, line.span, message);
-            return needs;
         }
-        match line.name() {
-            "MISC_CHECK" | "FILE_CHECK" | "BFD_CHECK" => {}
-            _ => self.connection.finish(line, ctx),
+        made.ok()
+    }
+
+    fn http(&mut self, line: &Line) -> Option<Work> {
+        let mut http = std::mem::take(&mut self.http);
+        http.tls = line.name() == "SSL_GET";
+        for url in &mut http.urls {
+            url.tls_compliant |= self.tls_compliant;
         }
-        if self.min_reply > self.max_reply {
+        (!http.urls.is_empty()).then(|| Work::Known(Kind::Http(Box::new(http))))
+    }
+
+    fn udp(&mut self, line: &Line, ctx: &mut Context<'_>) -> UdpSettings {
+        let udp = std::mem::take(&mut self.udp);
+        if udp.min_length > udp.max_length {
             let message = format!(
                 "{}: min_reply_length {} exceeds max_reply_length {}; it will always fail",
                 line.name(),
-                self.min_reply,
-                self.max_reply
+                udp.min_length,
+                udp.max_length
             );
             ctx.report(Class::General, line.span, message);
         }
-        let user = self.user;
-        needs.scripts.extend(self.command.map(|command| Script::misc(command, user, line.span)));
-        needs.references.extend(self.file.map(Reference::File));
-        needs.references.extend(self.bfd.map(Reference::Bfd));
-        needs
+        udp
     }
 }
 
-fn dns_name(checker: &mut Checker, line: &Line, ctx: &mut Context<'_>) {
+fn host(block: &mut Block, line: &Line, ctx: &mut Context<'_>) {
+    ctx.log(Some(line.span), "host: deprecated, write another SMTP_CHECK");
+    let mut connection = Connection::to(block.server.0, block.server.1);
+    for line in line.lines() {
+        common(&mut connection, line, ctx);
+    }
+    block.hosts.push(connection);
+}
+
+fn dns_name(block: &mut Block, line: &Line, ctx: &mut Context<'_>) {
     let Some(word) = line.word(ctx) else { return };
     let name = word.text.strip_suffix('.').unwrap_or(&word.text);
-    if checker.dns_name {
+    if block.dns_name.is_some() {
         ctx.report(Class::General, word.span, "name: already given; ignored");
     } else if !name.is_empty() && name.split('.').any(str::is_empty) {
         let message = format!("name: '{}' has an empty label; ignored", word.text);
         ctx.report(Class::General, word.span, message);
     } else {
-        checker.dns_name = true;
+        block.dns_name = Some(name.into());
     }
 }
 
-fn bfd_name(checker: &mut Checker, line: &Line, ctx: &mut Context<'_>) {
-    match (line.words.as_slice(), &checker.bfd) {
-        ([name], None) => checker.bfd = Some(name.clone()),
+fn file_weight(block: &mut Block, line: &Line, ctx: &mut Context<'_>) {
+    block.weight = number(line, ctx).or(block.weight);
+    match line.words.get(1).map(|word| (word, word.text.as_str())) {
+        // A weight of its own is without the file's `reverse`.
+        None => block.reverse = block.weight.map(|_| false),
+        Some((_, "reverse")) => block.reverse = Some(true),
+        Some((_, "noreverse")) => block.reverse = Some(false),
+        Some((word, other)) => {
+            let message = format!("weight: unknown option '{other}'; ignored");
+            ctx.report(Class::General, word.span, message);
+        }
+    }
+}
+
+fn bfd_name(block: &mut Block, line: &Line, ctx: &mut Context<'_>) {
+    match (line.words.as_slice(), &block.followed) {
+        ([name], None) => block.followed = Some(name.clone()),
         ([name], Some(_)) => {
             let message = format!("name: already given; '{}' ignored", name.text);
             ctx.report(Class::General, name.span, message);
@@ -274,13 +386,35 @@ fn bfd_name(checker: &mut Checker, line: &Line, ctx: &mut Context<'_>) {
     }
 }
 
-/// Blanks separate groups; within one, digits pair up from the left and a last odd one is a byte.
-fn hexadecimal(line: &Line, wildcard: bool, ctx: &mut Context<'_>) {
-    let digit = |b: u8| {
-        b.is_ascii_hexdigit() || matches!(b, b' ' | b'\t') || (wildcard && matches!(b, b'x' | b'X'))
+/// Bytes, and a mask of the bits that count. Blanks separate groups; within one, digits pair up from
+/// the left and a last odd one is a byte.
+fn hexadecimal(line: &Line, wildcard: bool, ctx: &mut Context<'_>) -> Option<(Vec<u8>, Vec<u8>)> {
+    let nibble = |digit: char| match digit {
+        'x' | 'X' if wildcard => Some((0, 0)),
+        _ => digit.to_digit(16).and_then(|value| u8::try_from(value).ok()).map(|v| (v, 0xf)),
     };
-    for word in line.words.iter().filter(|word| !word.text.bytes().all(digit)) {
-        let message = format!("{}: '{}' is not hexadecimal; ignored", line.name(), word.text);
-        ctx.report(Class::General, word.span, message);
+    let (mut bytes, mut mask, mut valid) = (Vec::new(), Vec::new(), true);
+    for word in &line.words {
+        for group in word.text.split([' ', '\t']) {
+            let nibbles: Option<Vec<(u8, u8)>> = group.chars().map(nibble).collect();
+            let Some(nibbles) = nibbles else {
+                let message =
+                    format!("{}: '{}' is not hexadecimal; ignored", line.name(), word.text);
+                ctx.report(Class::General, word.span, message);
+                valid = false;
+                break;
+            };
+            for pair in nibbles.chunks(2) {
+                // The upper half of a single digit is 0, and counts.
+                let (high, low) = match pair {
+                    [high, low] => (*high, *low),
+                    [low] => ((0, 0xf), *low),
+                    _ => continue,
+                };
+                bytes.push(high.0 << 4 | low.0);
+                mask.push(high.1 << 4 | low.1);
+            }
+        }
     }
+    valid.then_some((bytes, mask))
 }

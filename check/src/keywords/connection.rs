@@ -1,76 +1,134 @@
 //! What most checkers have in common: where to connect to, and when to run.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::time::Duration;
 
-use config::{Args, Class, Context, Keyword, Line, Row, Table, address};
+use config::{Args, Class, Context, Handler, Keyword, Line, Row, Table, address};
 
-use super::{DELAY_BEFORE_RETRY, INTERFACE_NAME_MAX, POSITIVE_TIMER, TIMEOUT, WARMUP, checked};
+use super::timing::{
+    CONNECT_TIMEOUT, DELAY_BEFORE_RETRY, DELAY_LOOP, LENIENT_RETRY, Timed, Timing, WARMUP, alpha,
+    duration, retries, time,
+};
+use super::{INTERFACE_NAME_MAX, number, set, text};
+use crate::settings;
 
-/// The addresses of a check.
-#[derive(Clone, Debug, Default)]
+/// The common options of a checker, as given.
+#[derive(Clone, Debug)]
 pub(crate) struct Connection {
-    /// Where to connect to.
-    pub(crate) target: Option<IpAddr>,
+    target: IpAddr,
+    port: u16,
     bind: Option<IpAddr>,
-    interface: bool,
+    bind_port: u16,
+    interface: Option<Rc<str>>,
+    mark: u32,
+    /// One of the keywords about the connection was given.
+    pub(super) given: bool,
+    pub(crate) timing: Timing,
+    pub(crate) log_all_failures: bool,
 }
 
 impl Connection {
-    /// A check of `target`.
-    pub(crate) fn to(target: IpAddr) -> Self {
-        Connection { target: Some(target), bind: None, interface: false }
+    /// A check of a real server, its port as written.
+    pub(crate) fn to(target: IpAddr, port: u16) -> Self {
+        Connection {
+            target,
+            port,
+            bind: None,
+            bind_port: 0,
+            interface: None,
+            mark: 0,
+            given: false,
+            timing: Timing::default(),
+            log_all_failures: false,
+        }
     }
 
-    /// Checks the whole once the block is read.
-    pub(crate) fn finish(&self, line: &Line, ctx: &mut Context<'_>) {
+    /// Checks the whole once the block is read; false when it cannot work.
+    pub(crate) fn finish(&self, line: &Line, ctx: &mut Context<'_>) -> bool {
         let link_local = match self.target {
-            Some(IpAddr::V6(ip)) => ip.is_unicast_link_local(),
-            _ => false,
+            IpAddr::V6(ip) => ip.is_unicast_link_local(),
+            IpAddr::V4(_) => false,
         };
-        if link_local && !self.interface {
+        let unusable = link_local && self.interface.is_none();
+        if unusable {
             let message = format!("{}: a link-local address needs bind_if; ignored", line.name());
             ctx.report(Class::General, line.span, message);
+        }
+        !unusable
+    }
+
+    /// The settings, with this time limit.
+    pub(crate) fn settings(&self, timeout: Duration) -> settings::Connection {
+        settings::Connection {
+            target: SocketAddr::new(self.target, self.port),
+            bind: self.bind.map(|ip| SocketAddr::new(ip, self.bind_port)),
+            interface: self.interface.clone(),
+            mark: self.mark,
+            timeout,
         }
     }
 }
 
+impl Timed for Connection {
+    fn timing(&mut self) -> &mut Timing {
+        &mut self.timing
+    }
+}
+
+const fn end(keyword: Keyword, set: Handler<Connection>) -> Row<Connection> {
+    Row::new(keyword.required(), set)
+}
+
 /// Keywords about the connection.
 pub(super) static CONNECTION: Table<Connection> = Table::new(&[
-    Row::new(
+    end(
         Keyword::new("connect_ip", Args::Free("ADDRESS"), "Address to connect to")
-            .required()
             .or("the real server's"),
         |connection, line, ctx| {
-            let Some(ip) = peer_of(connection.bind, line, ctx) else { return };
-            connection.target = Some(ip);
+            connection.given = true;
+            set(peer_of(connection.bind, line, ctx), &mut connection.target);
         },
     ),
-    checked(
+    end(
         Keyword::new("connect_port", Args::lenient(1, 65535), "Port to connect to")
-            .required()
             .or("the real server's"),
-    ),
-    Row::new(
-        Keyword::new("bindto", Args::Free("ADDRESS"), "Source address").required(),
         |connection, line, ctx| {
-            let Some(ip) = peer_of(connection.target, line, ctx) else { return };
-            connection.bind = Some(ip);
+            connection.given = true;
+            set(number(line, ctx), &mut connection.port);
         },
     ),
-    checked(Keyword::new("bind_port", Args::lenient(1, 65535), "Source port").required()),
-    Row::new(
-        Keyword::new("bind_if", Args::Word { max: INTERFACE_NAME_MAX }, "Interface to use")
-            .required(),
-        |connection, line, ctx| connection.interface |= line.word(ctx).is_some(),
+    end(
+        Keyword::new("bindto", Args::Free("ADDRESS"), "Source address"),
+        |connection, line, ctx| {
+            connection.given = true;
+            set(peer_of(Some(connection.target), line, ctx).map(Some), &mut connection.bind);
+        },
     ),
-    checked(
-        Keyword::new("connect_timeout", TIMEOUT, "Time limit of each step")
-            .required()
-            .unit("s")
-            .or("5"),
+    end(
+        Keyword::new("bind_port", Args::lenient(1, 65535), "Source port"),
+        |connection, line, ctx| {
+            connection.given = true;
+            set(number(line, ctx), &mut connection.bind_port);
+        },
     ),
-    checked(
-        Keyword::new("fwmark", Args::lenient(0, u32::MAX as i64), "Mark of the packets").required(),
+    end(
+        Keyword::new("bind_if", Args::Word { max: INTERFACE_NAME_MAX }, "Interface to use"),
+        |connection, line, ctx| {
+            connection.given = true;
+            set(text(line, ctx).map(Some), &mut connection.interface);
+        },
+    ),
+    end(CONNECT_TIMEOUT.or("5"), |connection, line, ctx| {
+        connection.given = true;
+        time(connection, line, ctx);
+    }),
+    end(
+        Keyword::new("fwmark", Args::lenient(0, u32::MAX as i64), "Mark of the packets"),
+        |connection, line, ctx| {
+            connection.given = true;
+            set(number(line, ctx), &mut connection.mark);
+        },
     ),
 ]);
 
@@ -92,18 +150,13 @@ fn peer_of(other: Option<IpAddr>, line: &Line, ctx: &mut Context<'_>) -> Option<
 
 /// Keywords about when a check runs and what it takes to fail.
 pub(super) static SCHEDULING: Table<Connection> = Table::new(&[
-    checked(
-        Keyword::new("retry", Args::lenient(0, u32::MAX as i64), "Further attempts before failing")
-            .required(),
+    retries(LENIENT_RETRY),
+    duration(DELAY_BEFORE_RETRY),
+    duration(WARMUP.or("delay_loop")),
+    duration(DELAY_LOOP.or("the real server's")),
+    alpha(Keyword::new("alpha", Args::Bool, "Start as failed")),
+    Row::new(
+        Keyword::new("log_all_failures", Args::Bool, "Log every failed attempt").or("false"),
+        |connection, line, ctx| set(line.boolean(ctx), &mut connection.log_all_failures),
     ),
-    checked(DELAY_BEFORE_RETRY),
-    checked(WARMUP.or("delay_loop")),
-    checked(
-        Keyword::new("delay_loop", POSITIVE_TIMER, "Time between two checks")
-            .required()
-            .unit("s")
-            .or("the real server's"),
-    ),
-    checked(Keyword::new("alpha", Args::Bool, "Start as failed")),
-    checked(Keyword::new("log_all_failures", Args::Bool, "Log every failed attempt").or("false")),
 ]);

@@ -1,73 +1,63 @@
 //! Forwarding methods: `NAT`, `DR`, or `TUN` with the kind of tunnel and its checksum.
 
 use config::{Class, Context, Line, Word, address};
-
-/// How packets reach a real server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Method {
-    /// Addresses are rewritten.
-    Nat,
-    /// Sent to the real server's link address.
-    Direct,
-    /// Sent inside another packet.
-    Tunnel,
-}
+use ipvs::{Checksum, Forwarding, Tunnel};
 
 /// The grammar, for people.
 pub(super) const GRAMMAR: &str =
     "NAT | DR | TUN [type {ipip | gue port PORT | gre}] [nocsum | csum | remcsum]";
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Tunnel {
-    Ipip,
-    Gue,
-    Gre,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Checksum {
-    None,
-    Full,
-    Remote,
-}
-
-/// Reads a forwarding method. A wrong option is reported, the method itself counts all the same.
-pub(super) fn method(line: &Line, ctx: &mut Context<'_>) -> Option<Method> {
-    let word = line.word(ctx)?;
-    let method = match word.text.as_str() {
-        "NAT" => Method::Nat,
-        "DR" => Method::Direct,
-        "TUN" => Method::Tunnel,
-        other => {
-            let message = format!("{}: '{other}' is none of NAT, DR, TUN; ignored", line.name());
-            let near = config::suggest(other, ["NAT", "DR", "TUN"]);
-            let help = near.map(config::did_you_mean);
-            ctx.report_with_help(Class::General, word.span, message, help);
-            return None;
-        }
-    };
+/// Reads a forwarding method that takes the place of `before`. A wrong option is reported, the method
+/// itself counts all the same, with the tunnel it had before.
+pub(super) fn method(
+    before: Option<Forwarding>,
+    line: &Line,
+    ctx: &mut Context<'_>,
+) -> Option<Forwarding> {
+    let Some(word) = line.word(ctx) else { return before };
+    if !matches!(word.text.as_str(), "NAT" | "DR" | "TUN") {
+        let message = format!("{}: '{}' is none of NAT, DR, TUN; ignored", line.name(), word.text);
+        let near = config::suggest(&word.text, ["NAT", "DR", "TUN"]);
+        ctx.report_with_help(Class::General, word.span, message, near.map(config::did_you_mean));
+        return before;
+    }
     let mut options = line.words.get(1..).unwrap_or_default().iter();
-    if let Err(problem) = tunnel_options(&mut options, line.name(), ctx) {
+    let options = tunnel_options(&mut options, line.name(), ctx);
+    if let Err(problem) = &options {
         let message = format!("{}: {problem}; tunnel options ignored", line.name());
         ctx.report(Class::General, line.span, message);
     }
-    Some(method)
+    Some(match (word.text.as_str(), options, before) {
+        ("NAT", ..) => Forwarding::Nat,
+        ("DR", ..) => Forwarding::Direct,
+        (_, Ok((tunnel, checksum)), _) => Forwarding::Tunnel(tunnel, checksum),
+        (_, Err(_), Some(before @ Forwarding::Tunnel(..))) => before,
+        (_, Err(_), _) => Forwarding::Tunnel(Tunnel::Ipip, Checksum::None),
+    })
+}
+
+/// Kind of tunnel, before its port is known to be right.
+#[derive(Clone, Copy)]
+enum TunnelType {
+    Ipip,
+    Gue,
+    Gre,
 }
 
 fn tunnel_options(
     words: &mut std::slice::Iter<'_, Word>,
     what: &str,
     ctx: &mut Context<'_>,
-) -> Result<(), String> {
-    let (mut tunnel, mut port, mut checksum) = (Tunnel::Ipip, None, Checksum::None);
+) -> Result<(Tunnel, Checksum), String> {
+    let (mut tunnel, mut port, mut checksum) = (TunnelType::Ipip, None, Checksum::None);
     while let Some(word) = words.next() {
         match word.text.as_str() {
             "type" => {
                 let kind = words.next().ok_or("tunnel type missing")?;
                 tunnel = match kind.text.as_str() {
-                    "ipip" => Tunnel::Ipip,
-                    "gue" => Tunnel::Gue,
-                    "gre" => Tunnel::Gre,
+                    "ipip" => TunnelType::Ipip,
+                    "gue" => TunnelType::Gue,
+                    "gre" => TunnelType::Gre,
                     other => {
                         return Err(format!("tunnel type '{other}' is none of ipip, gue, gre"));
                     }
@@ -87,12 +77,12 @@ fn tunnel_options(
         }
     }
     match (tunnel, port, checksum) {
-        (Tunnel::Gue, None, _) => Err("a gue tunnel needs a port".into()),
-        (Tunnel::Ipip | Tunnel::Gre, Some(_), _) => Err("only gue tunnels have a port".into()),
-        (Tunnel::Ipip, _, Checksum::Full | Checksum::Remote) => {
-            Err("ipip tunnels have no checksum".into())
-        }
-        (Tunnel::Gre, _, Checksum::Remote) => Err("gre tunnels have no remote checksum".into()),
-        _ => Ok(()),
+        (TunnelType::Gue, Some(port), checksum) => Ok((Tunnel::Gue(port), checksum)),
+        (TunnelType::Gue, None, _) => Err("a gue tunnel needs a port".into()),
+        (_, Some(_), _) => Err("only gue tunnels have a port".into()),
+        (TunnelType::Ipip, _, Checksum::None) => Ok((Tunnel::Ipip, Checksum::None)),
+        (TunnelType::Ipip, ..) => Err("ipip tunnels have no checksum".into()),
+        (TunnelType::Gre, _, Checksum::Remote) => Err("gre tunnels have no remote checksum".into()),
+        (TunnelType::Gre, _, checksum) => Ok((Tunnel::Gre, checksum)),
     }
 }

@@ -9,9 +9,9 @@ use config::{
     number,
 };
 
-use super::{INTERFACE_NAME_MAX, checked};
+use super::{INTERFACE_NAME_MAX, checked, set};
 
-/// What `global_defs` says about virtual servers. Nothing acts on it yet; dumps show it.
+/// What `global_defs` says about virtual servers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Globals {
     /// `checker_process_name`.
@@ -24,6 +24,8 @@ pub struct Globals {
     pub flush_on_stop: FlushOnStop,
     /// `lvs_sync_daemon`.
     pub sync_daemon: Option<SyncDaemon>,
+    /// `lvs_nat_masquerade`: `nat_mask` counts.
+    pub nat_masquerade: bool,
     /// `rs_init_notifies`.
     pub rs_init_notifies: bool,
     /// `no_checker_emails`.
@@ -38,6 +40,8 @@ pub struct Globals {
     pub nftables: Option<String>,
     /// `nftables_ipvs_priority`.
     pub nftables_priority: Option<i32>,
+    /// `nftables_counters`.
+    pub nftables_counters: bool,
     /// `nftables_ipvs_start_fwmark`.
     pub nftables_start_fwmark: Option<u32>,
     /// How the checkers' process would be scheduled.
@@ -97,7 +101,7 @@ const STATISTICS_AGE: Args = Args::timer(1_000, 30_000_000);
 const FLUSH_ON_STOP: Args = Args::Choice(&["VS"]);
 
 const fn boolean(name: &'static str, doc: &'static str) -> Row<Globals> {
-    Row::new(Keyword::new(name, Args::Bool, doc).not_yet(), |globals, line, ctx| {
+    Row::new(Keyword::new(name, Args::Bool, doc), |globals, line, ctx| {
         let place = match line.name() {
             "rs_init_notifies" => &mut globals.rs_init_notifies,
             "no_checker_emails" => &mut globals.no_emails,
@@ -129,12 +133,6 @@ const fn process_name(keyword: Keyword) -> Row<Globals> {
     })
 }
 
-fn set<T>(value: Option<T>, place: &mut T) {
-    if let Some(value) = value {
-        *place = value;
-    }
-}
-
 fn micros(line: &Line, ctx: &mut Context<'_>) -> Option<Option<Duration>> {
     line.decimal(ctx).map(|micros| Some(Duration::from_micros(micros)))
 }
@@ -148,12 +146,11 @@ pub static GLOBAL: Table<Globals> = Table::new(&[
             "Connection timeouts of IPVS; 0 leaves one as it is",
         )
         .expected()
-        .unit("s")
-        .not_yet(),
+        .unit("s"),
         timeouts,
     ),
     Row::new(
-        Keyword::new("lvs_flush", Args::Flag, "Empty the IPVS table at start").not_yet(),
+        Keyword::new("lvs_flush", Args::Flag, "Empty the IPVS table at start"),
         |globals, _, _| globals.flush = true,
     ),
     Row::new(
@@ -161,13 +158,11 @@ pub static GLOBAL: Table<Globals> = Table::new(&[
             "lvs_flush_on_stop",
             FLUSH_ON_STOP,
             "Empty the IPVS table at stop, or with VS delete our virtual servers only",
-        )
-        .not_yet(),
+        ),
         flush_on_stop,
     ),
     Row::new(
-        Keyword::new("lvs_flush_onstop", FLUSH_ON_STOP, "Old spelling of lvs_flush_on_stop")
-            .not_yet(),
+        Keyword::new("lvs_flush_onstop", FLUSH_ON_STOP, "Old spelling of lvs_flush_on_stop"),
         flush_on_stop,
     ),
     Row::new(
@@ -178,9 +173,16 @@ pub static GLOBAL: Table<Globals> = Table::new(&[
             ),
             "The kernel's IPVS connection synchronisation",
         )
-        .expected()
-        .not_yet(),
+        .expected(),
         sync_daemon,
+    ),
+    Row::new(
+        Keyword::new(
+            "lvs_nat_masquerade",
+            Args::Flag,
+            "Masquerade the clients that the nat_mask of a virtual server covers",
+        ),
+        |globals, _, _| globals.nat_masquerade = true,
     ),
     boolean("rs_init_notifies", "Run notifications for real servers that are up at start"),
     buffer(
@@ -200,13 +202,16 @@ pub static GLOBAL: Table<Globals> = Table::new(&[
     ),
     force("lvs_netlink_monitor_rcv_bufs_force"),
     Row::new(
+        Keyword::new("nftables_counters", Args::Flag, "count what the rules match"),
+        |globals, _, _| globals.nftables_counters = true,
+    ),
+    Row::new(
         Keyword::new(
             "nftables_ipvs",
             Args::Word { max: 254 },
             "Mark packets for virtual server groups in this nftables table",
         )
-        .or("keepalived_ipvs")
-        .not_yet(),
+        .or("keepalived_ipvs"),
         nftables_ipvs,
     ),
     Row::new(
@@ -216,8 +221,7 @@ pub static GLOBAL: Table<Globals> = Table::new(&[
             "Priority of that table's chain",
         )
         .required()
-        .or("-1")
-        .not_yet(),
+        .or("-1"),
         |globals, line, ctx| {
             let given = line.int(ctx).map(|n| i32::try_from(n).ok());
             set(given, &mut globals.nftables_priority);
@@ -230,8 +234,7 @@ pub static GLOBAL: Table<Globals> = Table::new(&[
             "First firewall mark to allocate",
         )
         .required()
-        .or("1000")
-        .not_yet(),
+        .or("1000"),
         |globals, line, ctx| {
             let given = line.int(ctx).map(|n| u32::try_from(n).ok());
             set(given, &mut globals.nftables_start_fwmark);

@@ -1,22 +1,25 @@
 //! `real_server`: where the packets of a virtual server go.
 
-use std::collections::HashSet;
 use std::net::IpAddr;
 
-use config::{Args, Class, Command, Context, Grammar, Keyword, Line, Row, Span, Table};
+use std::rc::Rc;
 
-use super::checker::{BFD, CONNECTING, DNS, FILE, MISC, Needs, Reference, SMTP, UDP, checker};
+use config::{Args, Body, Class, Context, Grammar, Handler, Keyword, Line, Row, Span, Table};
+use ipvs::{Family, Forwarding};
+
+use super::checker::{BFD, CONNECTING, Checker, DNS, FILE, MISC, SMTP, UDP, checker};
 use super::connection::{CONNECTION, SCHEDULING};
-use super::forwarding::{self, Method};
+use super::forwarding;
 use super::http::HTTP;
-use super::virtual_server::VirtualServer;
-use super::{
-    DELAY_BEFORE_RETRY, Family, POSITIVE_TIMER, RETRY, TIMEOUT, WARMUP, address_and_port, checked,
-    first_command, single_word,
+use super::timing::{
+    CONNECT_TIMEOUT, DELAY_BEFORE_RETRY, DELAY_LOOP, RETRY, Timed, Timing, WARMUP, alpha, duration,
+    retries,
 };
+use super::virtual_server::VirtualServer;
+use super::{address_and_port, first_command, number, set, single_word, text};
 use crate::script::Script;
 
-/// What the checks need to remember of a real server.
+/// A real server as its block says.
 pub(crate) struct RealServer {
     /// Address.
     pub(crate) address: IpAddr,
@@ -24,17 +27,31 @@ pub(crate) struct RealServer {
     pub(crate) port: u16,
     /// `weight`, if given.
     pub(crate) weight: Option<u32>,
-    /// `lvs_method`, if given.
-    pub(crate) method: Option<Method>,
+    /// `lvs_method`, or what the virtual server has said before.
+    pub(crate) method: Option<Forwarding>,
+    pub(crate) upper_threshold: u32,
+    pub(crate) lower_threshold: u32,
     /// `inhibit_on_failure`, if given.
     pub(crate) inhibit: Option<bool>,
     /// Place of the block.
     pub(crate) span: Span,
-    notify_up: Option<Command>,
-    notify_down: Option<Command>,
-    bfds: HashSet<String>,
-    /// What its checkers and notifications need.
-    pub(crate) needs: Needs,
+    pub(crate) notify_up: Option<Box<Script>>,
+    pub(crate) notify_down: Option<Box<Script>>,
+    pub(crate) timing: Timing,
+    pub(crate) smtp_alert: Option<bool>,
+    pub(crate) virtualhost: Option<Rc<str>>,
+    pub(crate) snmp_name: Option<Rc<str>>,
+    pub(crate) checkers: Vec<Checker>,
+}
+
+impl Timed for RealServer {
+    fn timing(&mut self) -> &mut Timing {
+        &mut self.timing
+    }
+}
+
+const fn threshold(keyword: Keyword, set: Handler<RealServer>) -> Row<RealServer> {
+    Row::new(keyword.required(), set)
 }
 
 pub(super) static REAL_SERVER: Table<RealServer> = Table::new(&[
@@ -42,33 +59,30 @@ pub(super) static REAL_SERVER: Table<RealServer> = Table::new(&[
         Keyword::new("weight", Args::lenient(0, i32::MAX as i64), "Share of the connections")
             .required()
             .or("the virtual server's"),
-        |server, line, ctx| {
-            let weight = line.int(ctx).and_then(|weight| u32::try_from(weight).ok());
-            server.weight = weight.or(server.weight);
-        },
+        |server, line, ctx| set(number(line, ctx).map(Some), &mut server.weight),
     ),
     Row::new(
         Keyword::new("lvs_method", Args::Free(forwarding::GRAMMAR), "Forwarding method")
             .required()
             .or("the virtual server's"),
-        |server, line, ctx| server.method = forwarding::method(line, ctx).or(server.method),
+        |server, line, ctx| server.method = forwarding::method(server.method, line, ctx),
     ),
-    checked(
-        Keyword::new("uthreshold", Args::lenient(0, u32::MAX as i64), "Most connections; 0: any")
-            .required(),
+    threshold(
+        Keyword::new("uthreshold", Args::lenient(0, u32::MAX as i64), "Most connections; 0: any"),
+        |server, line, ctx| set(number(line, ctx), &mut server.upper_threshold),
     ),
-    checked(
+    threshold(
         Keyword::new(
             "lthreshold",
             Args::lenient(0, u32::MAX as i64),
             "Connections below which new ones are accepted again",
-        )
-        .required(),
+        ),
+        |server, line, ctx| set(number(line, ctx), &mut server.lower_threshold),
     ),
     Row::new(
         Keyword::new("inhibit_on_failure", Args::Bool, "Weight 0 instead of removal")
             .or("the virtual server's"),
-        |server, line, ctx| server.inhibit = line.boolean(ctx).or(server.inhibit),
+        |server, line, ctx| set(line.boolean(ctx).map(Some), &mut server.inhibit),
     ),
     Row::new(
         Keyword::new("notify_up", Args::Command, "Script to run when it comes up").required(),
@@ -78,19 +92,24 @@ pub(super) static REAL_SERVER: Table<RealServer> = Table::new(&[
         Keyword::new("notify_down", Args::Command, "Script to run when it goes down").required(),
         |server, line, ctx| first_command(&mut server.notify_down, line, ctx),
     ),
-    checked(Keyword::new("alpha", Args::Bool, "Start as failed").or("the virtual server's")),
-    checked(RETRY),
-    checked(DELAY_BEFORE_RETRY),
-    checked(WARMUP),
-    checked(
-        Keyword::new("connect_timeout", TIMEOUT, "Time limit of each step").required().unit("s"),
+    alpha(Keyword::new("alpha", Args::Bool, "Start as failed").or("the virtual server's")),
+    retries(RETRY),
+    duration(DELAY_BEFORE_RETRY),
+    duration(WARMUP),
+    duration(CONNECT_TIMEOUT),
+    duration(DELAY_LOOP),
+    Row::new(
+        Keyword::new("smtp_alert", Args::Bool, "Mail when its state changes").or("true"),
+        |server, line, ctx| set(line.boolean(ctx).map(Some), &mut server.smtp_alert),
     ),
-    checked(
-        Keyword::new("delay_loop", POSITIVE_TIMER, "Time between two checks").required().unit("s"),
+    Row::new(
+        Keyword::new("virtualhost", Args::Word { max: 0 }, "Host of HTTP requests").expected(),
+        |server, line, ctx| set(text(line, ctx).map(Some), &mut server.virtualhost),
     ),
-    checked(Keyword::new("smtp_alert", Args::Bool, "Mail when its state changes")),
-    checked(Keyword::new("virtualhost", Args::Word { max: 0 }, "Host of HTTP requests").expected()),
-    Row::new(Keyword::new("snmp_name", Args::Free("NAME"), "Name in the MIB"), single_word),
+    Row::new(
+        Keyword::new("snmp_name", Args::Free("NAME"), "Name in the MIB").not_yet(),
+        |server, line, ctx| set(single_word(line, ctx).map(Some), &mut server.snmp_name),
+    ),
     check_row("HTTP_GET", "Fetch pages over HTTP", &[&HTTP, &CONNECTION, &SCHEDULING]),
     check_row("SSL_GET", "Fetch pages over HTTPS", &[&HTTP, &CONNECTION, &SCHEDULING]),
     check_row("TCP_CHECK", "Open a TCP connection", CONNECTING),
@@ -100,7 +119,10 @@ pub(super) static REAL_SERVER: Table<RealServer> = Table::new(&[
     check_row("UDP_CHECK", "Send a datagram", &[&UDP, &CONNECTION, &SCHEDULING]),
     check_row("PING_CHECK", "Send an ICMP echo request", CONNECTING),
     check_row("FILE_CHECK", "Follow the number in a file", &[&FILE]),
-    check_row("BFD_CHECK", "Follow a BFD session", &[&BFD]),
+    Row::new(
+        Keyword::new("BFD_CHECK", Args::Flag, "Follow a BFD session").block(&[&BFD]).not_yet(),
+        check,
+    ),
 ]);
 
 const fn check_row(
@@ -108,27 +130,11 @@ const fn check_row(
     doc: &'static str,
     grammars: &'static [&'static dyn Grammar],
 ) -> Row<RealServer> {
-    Row::new(Keyword::new(name, Args::Flag, doc).block(grammars), |server, line, ctx| {
-        let needs = checker(server.address, line, ctx);
-        server.needs.scripts.extend(needs.scripts);
-        for reference in needs.references {
-            server.refer(reference, ctx);
-        }
-    })
+    Row::new(Keyword::new(name, Args::Flag, doc).block(grammars), check)
 }
 
-impl RealServer {
-    /// A real server follows one BFD instance only once.
-    fn refer(&mut self, reference: Reference, ctx: &mut Context<'_>) {
-        if let Reference::Bfd(name) = &reference
-            && !self.bfds.insert(name.text.clone())
-        {
-            let message = format!("BFD_CHECK: '{}' is followed already; ignored", name.text);
-            ctx.report(Class::General, name.span, message);
-            return;
-        }
-        self.needs.references.push(reference);
-    }
+fn check(server: &mut RealServer, line: &Line, ctx: &mut Context<'_>) {
+    checker((server.address, server.port), line, &mut server.checkers, ctx);
 }
 
 /// Handles the block.
@@ -141,19 +147,27 @@ pub(super) fn real_server(server: &mut VirtualServer, line: &Line, ctx: &mut Con
         address,
         port,
         weight: None,
-        method: None,
+        method: server.method,
+        upper_threshold: 0,
+        lower_threshold: 0,
         inhibit: None,
         span: line.span,
         notify_up: None,
         notify_down: None,
-        bfds: HashSet::new(),
-        needs: Needs::default(),
+        timing: Timing::default(),
+        smtp_alert: None,
+        virtualhost: None,
+        snmp_name: None,
+        checkers: Vec::new(),
     };
+    // All blocks in it are checkers.
+    let checkers = line.lines().iter().filter(|l| matches!(l.keyword.body, Body::Block(_)));
+    real.checkers.reserve_exact(checkers.count());
     for line in line.lines() {
         REAL_SERVER.apply(&mut real, line, ctx);
     }
     // A tunnelled real server may be of the other family. The method counts as read so far.
-    if real.method.or(server.method) != Some(Method::Tunnel) {
+    if !matches!(real.method, Some(Forwarding::Tunnel(..))) {
         let family = Family::of(address);
         if *server.family.get_or_insert(family) != family {
             let message =
@@ -162,9 +176,5 @@ pub(super) fn real_server(server: &mut VirtualServer, line: &Line, ctx: &mut Con
             return;
         }
     }
-    let commands = [real.notify_up.take(), real.notify_down.take()];
-    let scripts = commands.into_iter().flatten().map(|c| Script::notify(c, line.span));
-    real.needs.scripts.extend(scripts);
-    server.references.append(&mut real.needs.references);
     server.real_servers.push(real);
 }

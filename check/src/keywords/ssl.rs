@@ -3,38 +3,38 @@
 use config::{Args, Class, Context, Keyword, Line, Row, Table};
 
 use crate::Draft;
+use crate::settings::TlsSettings;
 
-/// Which of the keywords were given.
-#[derive(Default)]
-pub(super) struct Ssl {
-    given: [bool; 4],
-}
-
-pub(super) static SSL: Table<Ssl> = Table::new(&[
-    row("password", "Pass phrase of the key", |ssl, line, ctx| once(ssl, 0, line, ctx)),
-    row("ca", "File of trusted authorities", |ssl, line, ctx| once(ssl, 1, line, ctx)),
-    row("certificate", "Certificate chain, PEM", |ssl, line, ctx| once(ssl, 2, line, ctx)),
-    row("key", "Private key, PEM", |ssl, line, ctx| once(ssl, 3, line, ctx)),
+pub(super) static SSL: Table<TlsSettings> = Table::new(&[
+    row("password", "Pass phrase of the key"),
+    row("ca", "File of trusted authorities"),
+    row("certificate", "Certificate chain, PEM"),
+    row("key", "Private key, PEM"),
 ]);
 
-const fn row(name: &'static str, doc: &'static str, set: config::Handler<Ssl>) -> Row<Ssl> {
-    Row::new(Keyword::new(name, Args::Word { max: 0 }, doc).expected(), set)
-}
-
-fn once(ssl: &mut Ssl, which: usize, line: &Line, ctx: &mut Context<'_>) {
-    if line.word(ctx).is_some() && std::mem::replace(&mut ssl.given[which], true) {
-        let message = format!("{}: already given; the last one counts", line.name());
-        ctx.report(Class::General, line.span, message);
-    }
+const fn row(name: &'static str, doc: &'static str) -> Row<TlsSettings> {
+    Row::new(Keyword::new(name, Args::Word { max: 0 }, doc).expected(), |tls, line, ctx| {
+        let Some(word) = line.word(ctx) else { return };
+        let place = match line.name() {
+            "password" => &mut tls.password,
+            "ca" => &mut tls.ca,
+            "certificate" => &mut tls.certificate,
+            _ => &mut tls.key,
+        };
+        if place.replace(word.text.clone()).is_some() {
+            let message = format!("{}: already given; the last one counts", line.name());
+            ctx.report(Class::General, line.span, message);
+        }
+    })
 }
 
 /// Handles the block.
 pub(super) fn ssl(draft: &mut Draft, line: &Line, ctx: &mut Context<'_>) {
-    if std::mem::replace(&mut draft.ssl, true) {
-        ctx.report(Class::General, line.span, "SSL: already given; the last block counts");
-    }
-    let mut ssl = Ssl::default();
+    let mut tls = TlsSettings::default();
     for line in line.lines() {
-        SSL.apply(&mut ssl, line, ctx);
+        SSL.apply(&mut tls, line, ctx);
+    }
+    if draft.tls.replace(tls).is_some() {
+        ctx.report(Class::General, line.span, "SSL: already given; the last block counts");
     }
 }

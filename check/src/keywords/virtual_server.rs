@@ -1,16 +1,18 @@
 //! `virtual_server`: a service and the real servers behind it.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::rc::Rc;
 
-use config::{Args, Class, Command, Context, Handler, Keyword, Line, Row, Span, Table, number};
+use config::{Args, Class, Context, Handler, Keyword, Line, Row, Span, Table};
+use ipvs::{Family, Forwarding, Protocol};
 
-use super::checker::Reference;
-use super::forwarding::{self, Method};
+use super::forwarding;
 use super::real_server::{REAL_SERVER, RealServer, real_server};
-use super::{
-    DELAY_BEFORE_RETRY, Family, POSITIVE_TIMER, RETRY, TIMEOUT, WARMUP, address_and_port, any_case,
-    checked, first_command, single_word,
+use super::timing::{
+    CONNECT_TIMEOUT, DELAY_BEFORE_RETRY, DELAY_LOOP, RETRY, Timed, Timing, WARMUP, duration,
+    retries,
 };
+use super::{address_and_port, any_case, first_command, number, set, single_word, text};
 use crate::script::Script;
 use crate::{Draft, validation};
 
@@ -20,6 +22,12 @@ const SCHEDULERS: &[&str] = &[
 const PROTOCOLS: &[&str] = &["TCP", "UDP", "SCTP"];
 /// Longest `persistence_timeout`, in seconds: 31 days.
 const PERSISTENCE_MAX: i64 = 31 * 86400;
+/// Persistence that is needed and not given, in seconds.
+pub(crate) const PERSISTENCE: u32 = 360;
+/// One-packet scheduling, as the kernel has it.
+pub(crate) const ONE_PACKET: u32 = 0x4;
+/// The three flags of schedulers.
+const FLAGS: [u32; 3] = [0x8, 0x10, 0x20];
 
 /// What a virtual server is known by.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,44 +50,89 @@ impl std::fmt::Display for Identity {
     }
 }
 
-/// Transport protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Protocol {
-    Tcp,
-    Udp,
-    Sctp,
-}
-
 /// The server that is used while the quorum is not reached.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SorryServer {
     pub(crate) address: IpAddr,
     pub(crate) port: u16,
-    pub(crate) method: Option<Method>,
+    pub(crate) method: Option<Forwarding>,
     pub(crate) inhibit: bool,
 }
 
-/// What the checks need to remember of a virtual server.
+/// A virtual server as its block says.
 pub(crate) struct VirtualServer {
     pub(crate) identity: Identity,
+    /// Which of the users of its group it is.
+    pub(crate) number: u32,
     pub(crate) span: Span,
     pub(crate) family: Option<Family>,
     pub(crate) scheduler: Option<&'static str>,
-    pub(crate) method: Option<Method>,
+    pub(crate) method: Option<Forwarding>,
     pub(crate) protocol: Option<Protocol>,
-    pub(crate) one_packet: bool,
-    pub(crate) persistent: bool,
+    pub(crate) flags: u32,
+    pub(crate) hashed: bool,
+    pub(crate) persistence: Option<u32>,
+    pub(crate) granularity: Option<u32>,
+    pub(crate) engine: Option<Rc<str>>,
     pub(crate) ha_suspend: bool,
     pub(crate) inhibit: bool,
+    pub(crate) omega: bool,
+    pub(crate) timing: Timing,
+    pub(crate) smtp_alert: Option<bool>,
+    pub(crate) virtualhost: Option<Rc<str>>,
+    pub(crate) snmp_name: Option<Rc<str>>,
     pub(crate) weight: u32,
     pub(crate) quorum: u32,
     pub(crate) hysteresis: u32,
+    pub(crate) quorum_up: Option<Box<Script>>,
+    pub(crate) quorum_down: Option<Box<Script>>,
     pub(crate) sorry: Option<SorryServer>,
+    pub(crate) nat_mask: Option<u32>,
     pub(crate) real_servers: Vec<RealServer>,
-    pub(crate) scripts: Vec<Script>,
-    pub(crate) references: Vec<Reference>,
-    quorum_up: Option<Command>,
-    quorum_down: Option<Command>,
+}
+
+impl VirtualServer {
+    fn new(identity: Identity, span: Span) -> VirtualServer {
+        let family = match &identity {
+            Identity::Address(ip, _) => Some(Family::of(*ip)),
+            _ => None,
+        };
+        VirtualServer {
+            identity,
+            number: 0,
+            span,
+            family,
+            scheduler: None,
+            method: None,
+            protocol: None,
+            flags: 0,
+            hashed: false,
+            persistence: None,
+            granularity: None,
+            engine: None,
+            ha_suspend: false,
+            inhibit: false,
+            omega: false,
+            timing: Timing::default(),
+            smtp_alert: None,
+            virtualhost: None,
+            snmp_name: None,
+            weight: 1,
+            quorum: 1,
+            hysteresis: 0,
+            quorum_up: None,
+            quorum_down: None,
+            sorry: None,
+            nat_mask: None,
+            real_servers: Vec::new(),
+        }
+    }
+}
+
+impl Timed for VirtualServer {
+    fn timing(&mut self) -> &mut Timing {
+        &mut self.timing
+    }
 }
 
 const fn flag(
@@ -101,7 +154,7 @@ const fn scheduler(name: &'static str) -> Row<VirtualServer> {
 const fn method(name: &'static str) -> Row<VirtualServer> {
     let keyword = Keyword::new(name, Args::Free(forwarding::GRAMMAR), "Forwarding method");
     Row::new(keyword.required().or("NAT"), |server, line, ctx| {
-        server.method = forwarding::method(line, ctx).or(server.method);
+        server.method = forwarding::method(server.method, line, ctx);
     })
 }
 
@@ -112,40 +165,31 @@ pub(super) static VIRTUAL_SERVER: Table<VirtualServer> = Table::new(&[
             .or("that of the addresses"),
         ip_family,
     ),
-    checked(
-        Keyword::new("delay_loop", POSITIVE_TIMER, "Time between two checks")
-            .required()
-            .unit("s")
-            .or("60"),
-    ),
-    checked(RETRY.or("the checker's")),
-    checked(DELAY_BEFORE_RETRY.or("the checker's")),
-    checked(WARMUP.or("delay_loop")),
-    checked(
-        Keyword::new("connect_timeout", TIMEOUT, "Time limit of each step of a check")
-            .required()
-            .unit("s")
-            .or("5"),
-    ),
+    duration(DELAY_LOOP.or("60")),
+    retries(RETRY.or("the checker's")),
+    duration(DELAY_BEFORE_RETRY.or("the checker's")),
+    duration(WARMUP.or("delay_loop")),
+    duration(CONNECT_TIMEOUT.or("5")),
     flag("inhibit_on_failure", "Weight 0 instead of removal", |server, _, _| server.inhibit = true),
     scheduler("lb_algo"),
     scheduler("lvs_sched"),
     flag("hashed", "For the schedulers sh and mh", |server, line, ctx| {
-        for_hashing(server, line, ctx);
+        server.hashed |= for_hashing(server, line, ctx);
     }),
-    flag("ops", "One-packet scheduling (UDP)", |server, _, _| server.one_packet = true),
-    flag("flag-1", "First flag of the scheduler", |_, _, _| {}),
-    flag("flag-2", "Second flag of the scheduler", |_, _, _| {}),
-    flag("flag-3", "Third flag of the scheduler", |_, _, _| {}),
-    flag("sh-port", "Hash the port too", for_hashing),
-    flag("sh-fallback", "Go on to the next real server", for_hashing),
-    flag("mh-port", "Hash the port too", for_hashing),
-    flag("mh-fallback", "Go on to the next real server", for_hashing),
+    flag("ops", "One-packet scheduling (UDP)", |server, _, _| server.flags |= ONE_PACKET),
+    flag("flag-1", "First flag of the scheduler", |server, _, _| server.flags |= FLAGS[0]),
+    flag("flag-2", "Second flag of the scheduler", |server, _, _| server.flags |= FLAGS[1]),
+    flag("flag-3", "Third flag of the scheduler", |server, _, _| server.flags |= FLAGS[2]),
+    flag("sh-port", "Hash the port too", hashing_flag),
+    flag("sh-fallback", "Go on to the next real server", hashing_flag),
+    flag("mh-port", "Hash the port too", hashing_flag),
+    flag("mh-fallback", "Go on to the next real server", hashing_flag),
     method("lb_kind"),
     method("lvs_method"),
-    checked(
+    Row::new(
         Keyword::new("persistence_engine", Args::Word { max: 16 }, "Engine that groups clients")
             .required(),
+        |server, line, ctx| set(text(line, ctx).map(Some), &mut server.engine),
     ),
     Row::new(
         Keyword::new(
@@ -156,7 +200,8 @@ pub(super) static VIRTUAL_SERVER: Table<VirtualServer> = Table::new(&[
         .unit("s")
         .or("360"),
         |server, line, ctx| {
-            server.persistent |= line.words.is_empty() || line.int(ctx).is_some();
+            let given = if line.words.is_empty() { Some(PERSISTENCE) } else { number(line, ctx) };
+            set(given.map(Some), &mut server.persistence);
         },
     ),
     Row::new(
@@ -184,11 +229,20 @@ pub(super) static VIRTUAL_SERVER: Table<VirtualServer> = Table::new(&[
     flag("ha_suspend", "Check only while the address is here", |server, _, _| {
         server.ha_suspend = true;
     }),
-    checked(Keyword::new("smtp_alert", Args::Bool, "Mail when the quorum changes")),
-    checked(Keyword::new("virtualhost", Args::Word { max: 0 }, "Host of HTTP requests").expected()),
-    Row::new(Keyword::new("snmp_name", Args::Free("NAME"), "Name in the MIB"), single_word),
-    flag("alpha", "Real servers start as failed", |_, _, _| {}),
-    flag("omega", "Run the scripts for going down at stop", |_, _, _| {}),
+    Row::new(
+        Keyword::new("smtp_alert", Args::Bool, "Mail when the quorum changes").or("false"),
+        |server, line, ctx| set(line.boolean(ctx).map(Some), &mut server.smtp_alert),
+    ),
+    Row::new(
+        Keyword::new("virtualhost", Args::Word { max: 0 }, "Host of HTTP requests").expected(),
+        |server, line, ctx| set(text(line, ctx).map(Some), &mut server.virtualhost),
+    ),
+    Row::new(
+        Keyword::new("snmp_name", Args::Free("NAME"), "Name in the MIB").not_yet(),
+        |server, line, ctx| set(single_word(line, ctx).map(Some), &mut server.snmp_name),
+    ),
+    flag("alpha", "Real servers start as failed", |server, _, _| server.timing.alpha = Some(true)),
+    flag("omega", "Run the scripts for going down at stop", |server, _, _| server.omega = true),
     Row::new(
         Keyword::new("quorum_up", Args::Command, "Script for gaining the quorum").required(),
         |server, line, ctx| first_command(&mut server.quorum_up, line, ctx),
@@ -201,19 +255,19 @@ pub(super) static VIRTUAL_SERVER: Table<VirtualServer> = Table::new(&[
         Keyword::new("quorum", Args::lenient(1, u32::MAX as i64), "Least weight that must live")
             .required()
             .or("1"),
-        |server, line, ctx| server.quorum = unsigned(line, ctx).unwrap_or(1),
+        |server, line, ctx| server.quorum = number(line, ctx).unwrap_or(1),
     ),
     Row::new(
         Keyword::new("hysteresis", Args::lenient(0, u32::MAX as i64), "Dead band of the quorum")
             .required()
             .or("0"),
-        |server, line, ctx| server.hysteresis = unsigned(line, ctx).unwrap_or(server.hysteresis),
+        |server, line, ctx| set(number(line, ctx), &mut server.hysteresis),
     ),
     Row::new(
         Keyword::new("weight", Args::lenient(1, i32::MAX as i64), "Weight of real servers")
             .required()
             .or("1"),
-        |server, line, ctx| server.weight = unsigned(line, ctx).unwrap_or(server.weight),
+        |server, line, ctx| set(number(line, ctx), &mut server.weight),
     ),
     Row::new(
         Keyword::new("sorry_server", Args::Free("ADDRESS [PORT]"), "Used without quorum")
@@ -230,16 +284,20 @@ pub(super) static VIRTUAL_SERVER: Table<VirtualServer> = Table::new(&[
         sorry_method,
     ),
     Row::new(
+        Keyword::new("nat_mask", Args::Free("IPv4 mask"), "Clients to masquerade (NAT)").required(),
+        |server, line, ctx| {
+            if let Some(mask) = mask(line, ctx) {
+                server.nat_mask = Some(mask);
+            }
+        },
+    ),
+    Row::new(
         Keyword::new("real_server", Args::Free("ADDRESS [PORT]"), "A server of the service")
             .required()
             .block(&[&REAL_SERVER]),
         real_server,
     ),
 ]);
-
-fn unsigned(line: &Line, ctx: &mut Context<'_>) -> Option<u32> {
-    line.int(ctx).and_then(|value| u32::try_from(value).ok())
-}
 
 fn ip_family(server: &mut VirtualServer, line: &Line, ctx: &mut Context<'_>) {
     let family = match line.choice(ctx) {
@@ -253,28 +311,46 @@ fn ip_family(server: &mut VirtualServer, line: &Line, ctx: &mut Context<'_>) {
     }
 }
 
-fn for_hashing(server: &mut VirtualServer, line: &Line, ctx: &mut Context<'_>) {
-    if !matches!(server.scheduler, Some("sh" | "mh")) {
+fn for_hashing(server: &VirtualServer, line: &Line, ctx: &mut Context<'_>) -> bool {
+    let hashes = matches!(server.scheduler, Some("sh" | "mh"));
+    if !hashes {
         let message = format!("{}: only for schedulers that hash; ignored", line.name());
         ctx.report(Class::General, line.span, message);
+    }
+    hashes
+}
+
+/// A flag that only counts behind the scheduler it names.
+fn hashing_flag(server: &mut VirtualServer, line: &Line, ctx: &mut Context<'_>) {
+    let Some((scheduler, flag)) = line.name().split_once('-') else { return };
+    if for_hashing(server, line, ctx) && server.scheduler == Some(scheduler) {
+        server.flags |= if flag == "fallback" { FLAGS[0] } else { FLAGS[1] };
     }
 }
 
 fn granularity(server: &mut VirtualServer, line: &Line, ctx: &mut Context<'_>) {
     let Some(word) = line.word(ctx) else { return };
     let dotted = if word.text.contains('.') { Family::Inet } else { Family::Inet6 };
-    let valid = match *server.family.get_or_insert(dotted) {
-        Family::Inet6 => number::int(word, 1, 128, false, ctx, line.name()).is_some(),
-        Family::Inet => {
-            let mask = loose_ipv4(&word.text);
-            if mask.is_none() {
-                let message = format!("{}: '{}' is not a mask; ignored", line.name(), word.text);
-                ctx.report(Class::General, word.span, message);
-            }
-            mask.is_some()
-        }
+    let given = match *server.family.get_or_insert(dotted) {
+        Family::Inet6 => config::number::int(word, 1, 128, false, ctx, line.name())
+            .and_then(|length| u32::try_from(length).ok()),
+        Family::Inet => mask(line, ctx),
     };
-    server.persistent |= valid;
+    if given.is_some() {
+        server.granularity = given;
+        server.persistence.get_or_insert(PERSISTENCE);
+    }
+}
+
+/// An IPv4 mask in host order.
+fn mask(line: &Line, ctx: &mut Context<'_>) -> Option<u32> {
+    let word = line.word(ctx)?;
+    let mask = loose_ipv4(&word.text).map(u32::from);
+    if mask.is_none() {
+        let message = format!("{}: '{}' is not a mask; ignored", line.name(), word.text);
+        ctx.report(Class::General, word.span, message);
+    }
+    mask
 }
 
 /// An IPv4 address as C's `inet_aton` reads it: one to four parts, the last filling what remains.
@@ -302,7 +378,7 @@ fn sorry_server(server: &mut VirtualServer, line: &Line, ctx: &mut Context<'_>) 
         return;
     }
     if let Some((address, port)) = address_and_port(&line.words, ctx, line.name()) {
-        server.sorry = Some(SorryServer { address, port, method: None, inhibit: false });
+        server.sorry = Some(SorryServer { address, port, method: server.method, inhibit: false });
     }
 }
 
@@ -326,7 +402,7 @@ fn sorry_method(server: &mut VirtualServer, line: &Line, ctx: &mut Context<'_>) 
         ctx.report(Class::MissingParameter, line.span, message);
         return;
     }
-    sorry.method = forwarding::method(line, ctx).or(sorry.method);
+    sorry.method = forwarding::method(sorry.method, line, ctx);
 }
 
 fn identity(line: &Line, ctx: &mut Context<'_>) -> Option<Identity> {
@@ -343,7 +419,7 @@ fn identity(line: &Line, ctx: &mut Context<'_>) -> Option<Identity> {
     if word.text == "group" {
         return Some(Identity::Group(value.text.clone()));
     }
-    let mark = number::int(value, 0, i64::from(u32::MAX), true, ctx, "fwmark")?;
+    let mark = config::number::int(value, 0, i64::from(u32::MAX), true, ctx, "fwmark")?;
     u32::try_from(mark).ok().map(Identity::Mark)
 }
 
@@ -351,39 +427,13 @@ fn identity(line: &Line, ctx: &mut Context<'_>) -> Option<Identity> {
 pub(super) fn virtual_server(draft: &mut Draft, line: &Line, ctx: &mut Context<'_>) {
     // Of a block whose head is wrong nothing else counts.
     let Some(identity) = identity(line, ctx) else { return };
-    let family = match &identity {
-        Identity::Address(ip, _) => Some(Family::of(*ip)),
-        _ => None,
-    };
+    let mut server = VirtualServer::new(identity, line.span);
     let count = line.lines().iter().filter(|inner| inner.name() == "real_server").count();
-    let mut server = VirtualServer {
-        identity,
-        span: line.span,
-        family,
-        scheduler: None,
-        method: None,
-        protocol: None,
-        one_packet: false,
-        persistent: false,
-        ha_suspend: false,
-        inhibit: false,
-        weight: 1,
-        quorum: 1,
-        hysteresis: 0,
-        sorry: None,
-        real_servers: Vec::with_capacity(count),
-        scripts: Vec::new(),
-        references: Vec::new(),
-        quorum_up: None,
-        quorum_down: None,
-    };
+    server.real_servers.reserve(count);
     for line in line.lines() {
         VIRTUAL_SERVER.apply(&mut server, line, ctx);
     }
-    let commands = [server.quorum_up.take(), server.quorum_down.take()];
-    let scripts = commands.into_iter().flatten().map(|c| Script::notify(c, line.span));
-    server.scripts.extend(scripts);
-    draft.resolve(&mut server.references, ctx);
+    draft.resolve(&mut server, ctx);
     validation::block_end(&mut server, ctx);
     draft.servers.push(server);
 }

@@ -103,6 +103,14 @@ fn of_a_line() {
     assert_eq!(diagnostics, []);
 }
 
+#[test]
+fn a_single_word_keeps_its_quotes_and_loses_its_escapes() {
+    assert_eq!(unescaped(r#"it's a \d "x"\tb \\d\("#).as_deref(), Ok("it's a d \"x\"\tb \\d("));
+    assert_eq!(unescaped(""), Ok(String::new()));
+    assert_eq!(unescaped("a\\"), Err(SplitError::LoneBackslash));
+    assert_eq!(unescaped("a\\0"), Err(SplitError::Nul));
+}
+
 proptest! {
     #[test]
     fn quoted_arguments_come_back(args in prop::collection::vec("[ -~]{0,12}", 1..6)) {
@@ -118,6 +126,7 @@ proptest! {
         let (pieces, _) = split_line(&line);
         prop_assert!(pieces.iter().all(|piece| piece.start < piece.end && piece.end <= line.len()));
         let _ = split(&text::from_bytes(&line));
+        let _ = unescaped(&text::from_bytes(&line));
     }
 
     #[test]

@@ -27,7 +27,7 @@ fn configuration(text: &str) -> Configuration {
         bfd.apply(line, ctx);
     }
     let vrrp_globals = vrrp.finish(ctx).unwrap().globals;
-    let (check, bfd) = (check.finish(&notify, ctx), bfd.finish(ctx));
+    let (lvs, bfd) = (check.finish(&notify, ctx), bfd.finish(ctx));
     let counts = |class| !matches!(class, None | Some(Class::Security));
     let wrong: Vec<_> = diagnostics.iter().filter(|d| counts(d.class)).collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
@@ -36,7 +36,8 @@ fn configuration(text: &str) -> Configuration {
         vrrp: None,
         vrrp_globals,
         notify,
-        check,
+        check: lvs.globals.clone(),
+        lvs: Some(lvs),
         bfd,
         present: Parts::default(),
     }
@@ -60,7 +61,8 @@ fn same(is: &str, wanted: &str) {
 /// Who runs the test shows where nobody is named.
 fn with_host(text: &str) -> String {
     let user = notify::ScriptDefaults::default().identity().unwrap();
-    text.replace("HOST", &host_name()).replace("UID:GID", &format!("{}:{}", user.uid, user.gid))
+    text.replace("HOST", &notify::host_name())
+        .replace("UID:GID", &format!("{}:{}", user.uid, user.gid))
 }
 
 #[test]
@@ -126,7 +128,7 @@ fn a_mail_server_brings_the_other_rows_of_mails() {
     assert_eq!(rows("notification_email {\n a@b\n}"), [""; 0]);
     assert_eq!(rows("smtp_helo_name h"), ["Smtp HELO name = h"]);
     let user = nix::unistd::User::from_uid(nix::unistd::getuid()).unwrap().unwrap().name;
-    let host = host_name();
+    let host = notify::host_name();
     assert_eq!(
         rows("smtp_server 192.0.2.1"),
         [

@@ -11,7 +11,18 @@ use nix::unistd::Pid;
 use crate::process::{descendants, ended, in_namespace, kill_tree, kill_tree_of};
 use crate::{Host, interrupt, wait_for};
 
-/// A running daemon: in the foreground, VRRP only, detailed log, its files in a folder of its own.
+/// Which of the daemon's parts run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parts {
+    /// VRRP only.
+    Vrrp,
+    /// Load balancing only.
+    Checkers,
+    /// Whatever the configuration has.
+    All,
+}
+
+/// A running daemon: in the foreground, detailed log, its files in a folder of its own.
 pub struct Daemon {
     child: Child,
     folder: PathBuf,
@@ -21,24 +32,39 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Starts `program` in `host` on a configuration text, and waits until it is up.
+    /// Starts `program` in `host`, VRRP only, on a configuration text, and waits until it is up.
     #[track_caller]
     pub fn start(host: &Host, program: &Path, configuration: &str) -> Self {
-        let file = host.file("keepalived.conf");
-        write(&file, configuration);
-        Self::start_with(host, program, &file, &[])
+        Self::start_parts(host, program, Parts::Vrrp, configuration, &[])
     }
 
-    /// Starts `program` in `host` on a configuration file, with further arguments, and waits until it is up.
+    /// Starts these parts of `program` in `host` on a configuration text, with further arguments, and waits
+    /// until it is up.
+    #[track_caller]
+    pub fn start_parts(
+        host: &Host,
+        program: &Path,
+        parts: Parts,
+        configuration: &str,
+        arguments: &[&str],
+    ) -> Self {
+        let file = host.file("keepalived.conf");
+        write(&file, configuration);
+        let daemon = Self::spawn(host, program, parts, &file, arguments);
+        daemon.wait_log("Startup complete");
+        daemon
+    }
+
+    /// Starts `program` in `host`, VRRP only, on a configuration file, with further arguments, and waits until it is up.
     #[track_caller]
     pub fn start_with(host: &Host, program: &Path, file: &Path, arguments: &[&str]) -> Self {
-        let daemon = Self::spawn(host, program, file, arguments);
+        let daemon = Self::spawn(host, program, Parts::Vrrp, file, arguments);
         daemon.wait_log("Startup complete");
         daemon
     }
 
     #[track_caller]
-    fn spawn(host: &Host, program: &Path, file: &Path, arguments: &[&str]) -> Self {
+    fn spawn(host: &Host, program: &Path, parts: Parts, file: &Path, arguments: &[&str]) -> Self {
         let folder = host.folder().clone();
         let tmp = folder.join("tmp");
         fs::create_dir_all(&tmp).unwrap_or_else(|e| panic!("{}: {e}", tmp.display()));
@@ -46,7 +72,7 @@ impl Daemon {
         let log_file = folder.join(format!("log-{}", SERIAL.fetch_add(1, Ordering::Relaxed)));
         let log = File::create(&log_file).unwrap_or_else(|e| panic!("{}: {e}", log_file.display()));
         let pid_files = pid_files(&folder);
-        let mut command = command(host, program, file, &pid_files);
+        let mut command = command(host, program, parts, file, &pid_files);
         command.args(["-n", "-l"]);
         command.args(arguments).env("TMPDIR", &tmp).stderr(log);
         let child = command.spawn().unwrap_or_else(|e| panic!("{}: {e}", program.display()));
@@ -123,12 +149,12 @@ impl Daemon {
         text
     }
 
-    /// SIGTERM, and the daemon's end.
+    /// SIGTERM, and the daemon's end. Returns everything it logged.
     ///
     /// # Panics
     /// When it ends with a status other than 0 or leaves a pid file or a child behind.
     #[track_caller]
-    pub fn stop(mut self) {
+    pub fn stop(mut self) -> String {
         let children = descendants(self.pid());
         self.signal(Signal::SIGTERM);
         let status = self.wait_end();
@@ -138,6 +164,7 @@ impl Daemon {
         wait_for(&format!("{}'s children end", self.name), || {
             children.iter().all(|pid| ended(*pid))
         });
+        self.log()
     }
 
     /// Waits for the daemon to end by itself.
@@ -184,7 +211,7 @@ impl Detached {
         let file = host.file("keepalived.conf");
         write(&file, configuration);
         let pid_files = pid_files(host.folder());
-        let status = command(host, program, &file, &pid_files).status();
+        let status = command(host, program, Parts::Vrrp, &file, &pid_files).status();
         let status = status.unwrap_or_else(|e| panic!("{}: {e}", program.display()));
         assert_eq!(status.code(), Some(0), "the command that starts the daemon: {status}");
         let mut pid = None;
@@ -224,10 +251,21 @@ fn pid_files(folder: &Path) -> Vec<PathBuf> {
     names.map(|name| folder.join(format!("{name}.pid"))).to_vec()
 }
 
-/// VRRP only, detailed log, everything in the host's folder.
-fn command(host: &Host, program: &Path, file: &Path, pid_files: &[PathBuf]) -> Command {
+/// Detailed log, everything in the host's folder.
+fn command(
+    host: &Host,
+    program: &Path,
+    parts: Parts,
+    file: &Path,
+    pid_files: &[PathBuf],
+) -> Command {
     let mut command = in_namespace(host.namespace(), program);
-    command.args(["-D", "-G", "-P", "-f"]).arg(file);
+    match parts {
+        Parts::Vrrp => command.arg("-P"),
+        Parts::Checkers => command.arg("-C"),
+        Parts::All => &mut command,
+    };
+    command.args(["-D", "-G", "-f"]).arg(file);
     for (option, path) in ["-p", "-r", "-c", "-b"].iter().zip(pid_files) {
         command.arg(option).arg(path);
     }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use nix::sched::{CloneFlags, setns};
 
 use crate::leftovers::{lock, prefix, sweep, temporary};
-use crate::process::{Monitor, run, try_run};
+use crate::process::{Monitor, run, run_ip, try_run};
 use crate::{Capture, wait_for};
 
 /// A bridge in a namespace of its own, with every VRRP, ARP and ICMPv6 packet on it captured.
@@ -38,8 +38,8 @@ impl Lan {
         let prefix = format!("{}{}", prefix(), SERIAL.fetch_add(1, Ordering::Relaxed));
         let bridge = Namespace::new(format!("{prefix}-lan"));
         let name = &bridge.name;
-        run(&format!("ip -n {name} link add br0 type bridge forward_delay 0 mcast_snooping 0"));
-        run(&format!("ip -n {name} link set br0 up"));
+        let bridge_of = "link add br0 type bridge forward_delay 0 mcast_snooping 0";
+        run_ip(name, &[bridge_of, "link set lo up", "link set br0 up"]);
         Self { capture: None, bridge, prefix, network: network.to_owned() }
     }
 
@@ -125,14 +125,14 @@ impl Host {
     pub fn plug_in(&self) {
         let (namespace, bridge, name, n) =
             (&self.namespace.name, &self.bridge, &self.name, self.number);
-        run(&format!(
-            "ip -n {bridge} link add port-{name} type veth peer name eth0 netns {namespace} \
+        let cable = format!(
+            "link add port-{name} type veth peer name eth0 netns {namespace} \
              address 02:00:00:00:00:{n:02x}"
-        ));
-        run(&format!("ip -n {bridge} link set port-{name} master br0 up"));
-        run(&format!("ip -n {namespace} address add {}/24 dev eth0", self.address()));
-        run(&format!("ip -n {namespace} address add fd00:9::{n:x}/64 dev eth0 nodad"));
-        self.set_link(true);
+        );
+        run_ip(bridge, &[&cable, &format!("link set port-{name} master br0 up")]);
+        let v4 = format!("address add {}/24 dev eth0", self.address());
+        let v6 = format!("address add fd00:9::{n:x}/64 dev eth0 nodad");
+        run_ip(namespace, &[&v4, &v6, "link set lo up", "link set eth0 up"]);
         // The kernel takes a moment to call it running; a daemon started before that starts in FAULT.
         wait_for(&format!("eth0 of {name} runs"), || {
             self.ip("-o link show eth0").contains("state UP")
@@ -155,6 +155,26 @@ impl Host {
     #[track_caller]
     pub fn ip(&self, arguments: &str) -> String {
         run(&format!("ip -n {} {arguments}", self.namespace.name))
+    }
+
+    /// Runs `ip` in this host for several command lines.
+    #[track_caller]
+    pub fn configure(&self, commands: &[&str]) {
+        run_ip(&self.namespace.name, commands);
+    }
+
+    /// Runs a command line, split at blanks, in this host, and returns what it printed.
+    #[track_caller]
+    pub fn run(&self, command_line: &str) -> String {
+        self.inside(|| run(command_line))
+    }
+
+    /// Sets a kernel parameter of this host's network, by its path under `/proc/sys/net`.
+    #[track_caller]
+    pub fn set(&self, parameter: &str, value: &str) {
+        let path = Path::new("/proc/sys/net").join(parameter);
+        let result = self.inside(|| fs::write(&path, value));
+        result.unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     }
 
     /// Every address of every interface, as `ADDRESS/LENGTH`.
@@ -241,7 +261,6 @@ impl Namespace {
         }
         fs::create_dir_all(&namespace.folder)
             .unwrap_or_else(|e| panic!("{}: {e}", namespace.folder.display()));
-        run(&format!("ip -n {} link set lo up", namespace.name));
         namespace.settle_addresses_at_once();
         namespace
     }

@@ -37,6 +37,11 @@ pub(crate) fn sweep() {
         }
         run(&format!("ip netns del {name}"));
     }
+    sweep_folders();
+}
+
+/// Removes the folders that dead runs left.
+pub(crate) fn sweep_folders() {
     for name in orphans(&temporary()) {
         let _ = fs::remove_dir_all(temporary().join(name));
     }

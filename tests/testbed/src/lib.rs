@@ -1,4 +1,4 @@
-//! The bed the whole-daemon tests and the `failover` example stand on.
+//! The bed the whole-daemon tests and the examples stand on.
 //!
 //! A [`Lan`] is a bridge in a network namespace of its own, with a capture running on it; a [`Host`] is a
 //! namespace plugged into it; a [`Daemon`] is a keepalived started in a host, ours or the C one, with its
@@ -10,24 +10,32 @@
 //!
 //! Everything panics, with a sentence, when the bed itself breaks: a test that has no network is no test.
 
+mod backend;
 mod capture;
 mod daemon;
 mod dump;
+pub mod guest;
 mod inject;
 mod interrupt;
 mod lan;
 mod leftovers;
+mod mail;
 mod need;
 mod process;
+mod show;
+pub mod web;
 
+pub use backend::{Backend, ask};
 pub use capture::{Advert, Capture, Packet};
-pub use daemon::{Daemon, Detached};
+pub use daemon::{Daemon, Detached, Parts};
 pub use dump::Counters;
 pub use inject::{Injector, checksum_v6, v2_advert, v3_advert, v3_advert_v6};
 pub use interrupt::stop_on_interrupt;
 pub use lan::{Host, Lan, Network};
+pub use mail::{Answer, Mail, MailServer};
 pub use need::{C_KEEPALIVED, missing};
-pub use process::{Monitor, run};
+pub use process::{Monitor, Service, run};
+pub use show::show;
 
 use std::time::{Duration, Instant};
 
@@ -41,9 +49,14 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 #[track_caller]
 pub fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
-    while !condition() {
+    loop {
+        let asked = Instant::now();
+        if condition() {
+            return;
+        }
         interrupt::check();
         assert!(start.elapsed() < PATIENCE, "waited {} s in vain: {what}", PATIENCE.as_secs());
-        std::thread::sleep(Duration::from_millis(20));
+        // What is dear is asked less often: on a slow machine the asking must not be the load.
+        std::thread::sleep(Duration::from_millis(20).max(asked.elapsed() * 2));
     }
 }

@@ -10,10 +10,13 @@ pub fn missing(programs: &[&str]) -> Option<String> {
     if !nix::unistd::geteuid().is_root() {
         return Some("network namespaces need root".to_owned());
     }
-    let own = ["ip", "setpriv"];
-    let absent: Vec<&str> =
-        own.iter().chain(programs).copied().filter(|program| !installed(program)).collect();
+    let absent = absent(["ip", "setpriv"].iter().chain(programs).copied());
     (!absent.is_empty()).then(|| format!("not installed: {}", absent.join(", ")))
+}
+
+/// Those of the programs that are not installed.
+pub(crate) fn absent<'a>(programs: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    programs.filter(|program| !installed(program)).collect()
 }
 
 fn installed(program: &str) -> bool {

@@ -1,6 +1,7 @@
 //! Running the system's tools, and following a process tree by pid.
 
 use std::fs;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -19,15 +20,35 @@ pub fn run(command_line: &str) -> String {
     try_run(command_line).unwrap_or_else(|error| panic!("{error}"))
 }
 
+/// Runs `ip` once for several command lines, in a namespace: starting it is what costs.
+#[track_caller]
+pub(crate) fn run_ip(namespace: &str, commands: &[&str]) {
+    let commands = commands.join("\n");
+    let command_line = format!("ip -n {namespace} -batch -");
+    try_run_with(&command_line, &commands).unwrap_or_else(|error| panic!("{error}\n{commands}"));
+}
+
 /// As [`run`], with the failure as text.
 pub(crate) fn try_run(command_line: &str) -> Result<String, String> {
+    try_run_with(command_line, "")
+}
+
+fn try_run_with(command_line: &str, input: &str) -> Result<String, String> {
     let mut words = command_line.split_whitespace();
     let program = words.next().unwrap_or_default();
-    let output = Command::new(program)
+    let unable = |error: io::Error| format!("{program} cannot be run: {error}");
+    let mut child = Command::new(program)
         .args(words)
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| format!("{program} cannot be run: {error}"))?;
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(unable)?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // One that does not read has its reasons; its status tells.
+        let _ = stdin.write_all(input.as_bytes());
+    }
+    let output = child.wait_with_output().map_err(unable)?;
     if !output.status.success() {
         let stderr = String::from_utf8_lossy(&output.stderr);
         return Err(format!("`{command_line}` failed: {}", stderr.trim()));
@@ -133,5 +154,24 @@ impl Monitor {
 impl Drop for Monitor {
     fn drop(&mut self) {
         kill_tree(&mut self.child);
+    }
+}
+
+/// A program that runs in a host, until it is dropped.
+pub struct Service(Child);
+
+impl Service {
+    /// Starts it.
+    #[track_caller]
+    pub fn start(host: &crate::Host, program: &Path, arguments: &[&str]) -> Self {
+        let mut command = in_namespace(host.namespace(), program);
+        command.args(arguments).stdout(Stdio::null()).stderr(Stdio::null());
+        Self(command.spawn().unwrap_or_else(|e| panic!("{}: {e}", program.display())))
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        kill_tree(&mut self.0);
     }
 }

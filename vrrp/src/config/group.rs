@@ -57,8 +57,7 @@ pub static GROUP: Table<Builder> = Table::new(&[
     ),
     B::new(
         Keyword::new("smtp_alert", Args::Bool, "mail on changes of state")
-            .or("smtp_alert_vrrp, else smtp_alert")
-            .not_yet(),
+            .or("smtp_alert_vrrp, else smtp_alert"),
         |b, l, c| b.group.smtp_alert = l.boolean(c).or(b.group.smtp_alert),
     ),
     B::new(

@@ -465,8 +465,7 @@ pub static INSTANCE: Table<Builder> = Table::new(&[
     ),
     B::new(
         Keyword::new("smtp_alert", Args::Bool, "mail on changes of state")
-            .or("smtp_alert_vrrp, else smtp_alert")
-            .not_yet(),
+            .or("smtp_alert_vrrp, else smtp_alert"),
         |b, l, c| b.draft.smtp_alert = l.boolean(c).or(b.draft.smtp_alert),
     ),
     // The rest.

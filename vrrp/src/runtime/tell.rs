@@ -1,9 +1,10 @@
-//! Telling scripts and FIFOs what happened, in the order of spec vrrp-behaviour §9: the state's own
-//! script, the generic script, the FIFOs.
+//! Telling scripts, FIFOs and people what happened, in the order of spec vrrp-behaviour §9: the
+//! state's own script, the generic script, the FIFOs, mail.
 
+use std::collections::HashMap;
 use std::rc::Rc;
 
-use notify::{Script, vrrp_line};
+use notify::{Alert, Script, vrrp_line};
 use scheduler::Scheduler;
 
 use super::{HasVrrp, Notice, Vrrp};
@@ -19,6 +20,7 @@ struct Told {
     priority: u8,
     own: Option<(&'static str, Script)>,
     generic: Option<Script>,
+    mail: Option<Alert>,
 }
 
 /// Writes the waiting log lines and, when none is left, tells the waiting notifications; at most
@@ -31,7 +33,9 @@ pub(super) fn tell<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W, limit: usize) {
     }
     let rest = vrrp.notices.split_off(vrrp.notices.len().min(limit));
     let notices = std::mem::replace(&mut vrrp.notices, rest);
-    let told: Vec<Told> = notices.iter().filter_map(|notice| vrrp.words(notice)).collect();
+    let faults = w.notify().mails_faults();
+    let Some(vrrp) = w.vrrp() else { return };
+    let told: Vec<Told> = notices.iter().filter_map(|n| vrrp.words(n, faults)).collect();
     for t in told {
         let object = match t.kind {
             "GROUP" => format!("VRRP group {}", t.name),
@@ -45,7 +49,11 @@ pub(super) fn tell<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W, limit: usize) {
             notify::submit(s, w, &object, "notify", script, &[t.kind, &t.name, t.word, &priority]);
         }
         w.notify().write_vrrp(&vrrp_line(t.kind, &t.name, t.word, t.priority));
+        if let Some(mail) = t.mail {
+            notify::alert(s, w, mail);
+        }
     }
+    W::states_told(s, w);
 }
 
 /// Writes the current state of everything to the FIFOs (`fifo_write_vrrp_states_on_reload`).
@@ -67,7 +75,8 @@ pub(super) fn tell_states<W: HasVrrp>(w: &mut W) {
 }
 
 impl Vrrp {
-    fn words(&self, notice: &Notice) -> Option<Told> {
+    /// `faults` is whether changes to FAULT are mailed.
+    fn words(&mut self, notice: &Notice, faults: bool) -> Option<Told> {
         let (kind, name, settings): (_, _, NotifySettings) = match notice.subject {
             Subject::Instance(i) => {
                 let s = Rc::clone(&self.router.instances().get(i)?.settings);
@@ -100,6 +109,10 @@ impl Vrrp {
                 | NotifyEvent::Stop
                 | NotifyEvent::Deleted
         );
+        let news = settings.smtp_alert
+            && state
+            && self.mailed.is_news(kind, &name, notice.event, notice.removed, faults);
+        let mail = news.then(|| alert(kind == "GROUP", &name, notice.event));
         Some(Told {
             kind,
             name,
@@ -107,6 +120,114 @@ impl Vrrp {
             priority: notice.priority,
             own,
             generic: settings.generic.filter(|_| state).map(|s| *s),
+            mail,
         })
+    }
+}
+
+/// What the last mail about each instance (`INSTANCE`) and group (`GROUP`) said.
+#[derive(Default)]
+pub(super) struct Mailed(HashMap<(&'static str, String), NotifyEvent>);
+
+impl Mailed {
+    /// Whether a mail is due: `faults` are wanted, and the last one did not say the same. Nothing is
+    /// kept of what is removed.
+    fn is_news(
+        &mut self,
+        kind: &'static str,
+        name: &str,
+        event: NotifyEvent,
+        removed: bool,
+        faults: bool,
+    ) -> bool {
+        let key = (kind, name.to_owned());
+        let wanted = faults || event != NotifyEvent::Fault;
+        let last = match (removed, wanted) {
+            (true, _) => self.0.remove(&key),
+            (false, true) => self.0.insert(key, event),
+            (false, false) => None,
+        };
+        wanted && last != Some(event)
+    }
+}
+
+fn alert(group: bool, name: &str, event: NotifyEvent) -> Alert {
+    let what = match event {
+        NotifyEvent::Stop => "Stopping".to_owned(),
+        NotifyEvent::Deleted => "Deleted".to_owned(),
+        _ => format!("Entering {} state", event.word()),
+    };
+    let kind = if group { "Group" } else { "Instance" };
+    let body = match (group, event) {
+        (true, NotifyEvent::Stop) => "All VRRP group instances are now stopping".to_owned(),
+        (true, _) => format!("All VRRP group instances are now in {} state", event.word()),
+        (false, NotifyEvent::Master) => "VRRP Instance is now owning VRRP VIPs".to_owned(),
+        (false, NotifyEvent::Stop) => "VRRP Instance stopping".to_owned(),
+        (false, NotifyEvent::Deleted) => "VRRP Deleted at reload".to_owned(),
+        (false, _) => "VRRP Instance is no longer owning VRRP VIPs".to_owned(),
+    };
+    Alert { subject: format!("VRRP {kind} {name} - {what}"), body }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_news_is_mailed() {
+        use NotifyEvent::{Backup, Deleted, Fault, Master};
+        let mut mailed = Mailed::default();
+        let mut is_news =
+            |event, removed, faults| mailed.is_news("INSTANCE", "N", event, removed, faults);
+        assert!(is_news(Backup, false, true));
+        assert!(!is_news(Backup, false, true));
+        assert!(is_news(Master, false, true));
+        assert!(is_news(Fault, false, true));
+        assert!(!is_news(Fault, false, false));
+        assert!(is_news(Backup, false, false));
+        // As if FAULT had not been.
+        assert!(!is_news(Fault, false, false));
+        assert!(!is_news(Backup, false, false));
+        // One of the same name that comes later is another.
+        assert!(!is_news(Fault, true, false));
+        assert!(is_news(Backup, false, false));
+        assert!(is_news(Deleted, true, true));
+        assert!(is_news(Backup, false, true));
+    }
+
+    #[test]
+    fn mails_have_the_words_of_the_c_daemon() {
+        let text = |group, event| {
+            let alert = alert(group, "N", event);
+            format!("{} => {} <=", alert.subject, alert.body)
+        };
+        for (group, event, wanted) in [
+            (
+                false,
+                NotifyEvent::Master,
+                "VRRP Instance N - Entering MASTER state => VRRP Instance is now owning VRRP VIPs <=",
+            ),
+            (
+                false,
+                NotifyEvent::Fault,
+                "VRRP Instance N - Entering FAULT state => VRRP Instance is no longer owning VRRP \
+                 VIPs <=",
+            ),
+            (false, NotifyEvent::Stop, "VRRP Instance N - Stopping => VRRP Instance stopping <="),
+            (false, NotifyEvent::Deleted, "VRRP Instance N - Deleted => VRRP Deleted at reload <="),
+            (
+                true,
+                NotifyEvent::Backup,
+                "VRRP Group N - Entering BACKUP state => All VRRP group instances are now in BACKUP \
+                 state <=",
+            ),
+            (
+                true,
+                NotifyEvent::Stop,
+                "VRRP Group N - Stopping => All VRRP group instances are now stopping <=",
+            ),
+        ] {
+            assert_eq!(text(group, event), wanted);
+        }
     }
 }

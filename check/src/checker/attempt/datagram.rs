@@ -13,7 +13,7 @@ use super::socket::{self, NotMade};
 use super::{Attempt, Outcome, dns, ended, udp};
 use crate::checker::{Checker, CheckerId, find};
 use crate::runtime::HasCheck;
-use crate::settings::{CheckerSettings, Connection, Kind};
+use crate::settings::{CheckerSettings, Connection, Endpoint, Kind};
 
 /// Datagrams looked at before others get their turn.
 const BATCH: usize = 16;
@@ -66,15 +66,13 @@ fn send(
         Err(Failed::NotMade(why)) => {
             return Err(Outcome::NotMade(why.text(settings, &checker.server)));
         }
-        Err(Failed::Connect(error)) => return Err(failed(checker, &error)),
+        Err(Failed::Connect(error)) => return Err(not_connected(checker, connection, &error)),
     };
     let sent = match &settings.kind {
         Kind::Udp(udp) => socket.send(udp::payload(udp)),
         Kind::Ping => {
             discard(&socket);
-            socket
-                .send(&ping::request(v6, number))
-                .inspect_err(|_| log::info!("send ICMP packet fail"))
+            socket.send(&ping::request(v6, number))
         }
         Kind::Dns(dns) => dns::query(dns, number)
             .ok_or(io::ErrorKind::InvalidInput.into())
@@ -83,7 +81,7 @@ fn send(
     };
     match sent {
         Ok(_) => Ok((socket, number)),
-        Err(error) => Err(failed(checker, &error)),
+        Err(error) => Err(not_sent(checker, &error)),
     }
 }
 
@@ -176,7 +174,7 @@ fn read(checker: &mut Checker) -> Option<Outcome> {
             Ok(None) => continue,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Some(failed(checker, &error)),
+            Err(error) => return Some(not_read(checker, &error)),
         };
         let start = buffer.get(..length).unwrap_or(&buffer);
         let outcome = match &settings.kind {
@@ -208,6 +206,50 @@ fn failed(checker: &mut Checker, error: &io::Error) -> Outcome {
         Kind::Udp(_) => udp::failure(&checker.server),
         _ => ping_failed(checker),
     }
+}
+
+/// The same, of connecting.
+fn not_connected(checker: &mut Checker, connection: &Connection, error: &io::Error) -> Outcome {
+    let outcome = not_sent(checker, error);
+    let number = checker.verdict.last_error;
+    match checker.settings.kind {
+        Kind::Udp(_) => {
+            Outcome::Failure(format!("UDP connect error {number} - {}", text(number)).into())
+        }
+        Kind::Dns(_) if number == libc::ENETUNREACH => {
+            let what = format!("network unreachable for {}", Endpoint(connection.target));
+            dns::failure(&checker.server, &what)
+        }
+        _ => outcome,
+    }
+}
+
+/// The same, of sending.
+fn not_sent(checker: &mut Checker, error: &io::Error) -> Outcome {
+    let outcome = failed(checker, error);
+    if checker.settings.kind == Kind::Ping {
+        log::info!("send ICMP packet fail");
+        return Outcome::Failure("".into());
+    }
+    outcome
+}
+
+/// The same, of receiving.
+fn not_read(checker: &mut Checker, error: &io::Error) -> Outcome {
+    let outcome = failed(checker, error);
+    let number = checker.verdict.last_error;
+    match checker.settings.kind {
+        Kind::Dns(_) => {
+            let what = format!("failed to read socket; errno {number} ({})", text(number));
+            dns::failure(&checker.server, &what)
+        }
+        _ => outcome,
+    }
+}
+
+/// What an error number means.
+fn text(number: i32) -> &'static str {
+    nix::errno::Errno::from_raw(number).desc()
 }
 
 fn ping_failed(checker: &Checker) -> Outcome {

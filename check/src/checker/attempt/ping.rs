@@ -27,6 +27,13 @@ pub(crate) struct Pinger {
     pub(super) sequence: u16,
 }
 
+impl Pinger {
+    /// Sequence number of the last request.
+    pub(crate) fn sequence(&self) -> u16 {
+        self.sequence
+    }
+}
+
 /// The protocol of a family.
 pub(super) fn protocol(v6: bool) -> Protocol {
     if v6 { Protocol::ICMPV6 } else { Protocol::ICMPV4 }

@@ -67,9 +67,4 @@ impl Verdict {
             _ => old.contribution,
         };
     }
-
-    /// Before the first run of a checker whose real server is not to be used until it succeeds.
-    pub(crate) fn starting_down(settings: &CheckerSettings) -> Verdict {
-        Verdict { up: false, ..Verdict::new(settings) }
-    }
 }

@@ -270,15 +270,36 @@ fn urls_one_after_the_other() {
         // It is up.
         assert_eq!(case.take(Outcome::NextUrl).next, after(10));
         assert_eq!(case.take(failure()).next, after(2));
-        assert_eq!(case.verdict.url, 0, "it begins again");
-        // A good first URL does not make up for a bad second one.
-        case.take(Outcome::NextUrl);
+        assert_eq!(case.verdict.url, 1, "the same again");
         assert_eq!(definitive(&case.take(failure())), Some((false, true)));
-        // It is down.
+        // It is down. The one that failed, then all, from the first.
+        assert_eq!(case.take(failure()).next, after(10));
+        assert_eq!(case.verdict.url, 1);
+        assert_eq!(case.take(Outcome::NextUrl).next, after(pause));
+        assert_eq!(case.verdict.url, 0);
         assert_eq!(case.take(Outcome::NextUrl).next, after(pause));
         assert_eq!(case.take(Outcome::NextUrl).next, after(pause));
         assert!(!case.verdict.up);
         assert_eq!(definitive(&case.take(Outcome::Success)), Some((true, true)));
+    }
+}
+
+#[test]
+fn the_last_url_is_not_all_of_them() {
+    let mut case = Case::new(http(2, false, false), 0);
+    case.take(Outcome::NextUrl);
+    assert_eq!(definitive(&case.take(Outcome::Failure("x".into()))), Some((false, true)));
+    assert_eq!(definitive(&case.take(Outcome::Success)), None);
+    assert_eq!(case.verdict.url, 0);
+    case.take(Outcome::NextUrl);
+    assert_eq!(definitive(&case.take(Outcome::Success)), Some((true, true)));
+    // A retry that is good ends the row of failures.
+    let mut case = Case::new(http(2, false, false), 1).up();
+    for _ in 0..3 {
+        case.take(Outcome::NextUrl);
+        assert_eq!(definitive(&case.take(Outcome::Failure("x".into()))), None);
+        assert_eq!(definitive(&case.take(Outcome::Success)), None);
+        assert_eq!((case.verdict.url, case.verdict.failed), (0, 0));
     }
 }
 
@@ -341,8 +362,8 @@ fn words() {
             misc(false),
             "Misc check for [R VS X] by [/bin/sh] succeeded.",
             [
-                "Misc check for [R VS X] by [/bin/sh] failed, will do 1 retries (exited with status 1).",
-                "Misc check for [R VS X] by [/bin/sh] failed after 1 retries (exited with status 1).",
+                "",
+                "Misc check for [R VS X] by [/bin/sh] failed after 1 retry (exited with status 1).",
                 "",
             ],
             "MISC CHECK succeeded on service",
@@ -386,7 +407,10 @@ fn a_first_failure_has_no_retries_to_tell_of() {
         (Kind::Ping, "ICMP CHECK on service R failed."),
         (dns(), "WHY"),
         (http(1, false, false), "HTTP_CHECK on service R failed after 3 retries."),
-        (misc(false), "Misc check for [R VS X] by [/bin/sh] failed (exited with status 1)."),
+        (
+            misc(false),
+            "Misc check for [R VS X] by [/bin/sh] failed after 3 retries (exited with status 1).",
+        ),
     ];
     for (kind, line) in rows {
         let judgement = Case::new(kind.clone(), 3).take(bad(&kind));
@@ -402,10 +426,10 @@ fn all_failures_are_logged_on_request() {
         (Kind::Tcp, [&["WHY"], &["WHY", "TCP_CHECK on service R failed after 1 retries."], &[]]),
         (
             http(1, false, false),
-            [&["WHY"], &["WHY", "HTTP_CHECK on service R failed after 1 retries."], &["WHY"]],
+            [&["WHY"], &["WHY", "HTTP_CHECK on service R failed after 1 retries."], &[]],
         ),
         (smtp(), [&["SMTP_CHECK WHY"], &["SMTP_CHECK WHY"], &[]]),
-        (dns(), [&["WHY"], &["WHY after 1 retries"], &["WHY"]]),
+        (dns(), [&["WHY"], &["WHY after 1 retries"], &[]]),
         (udp(), [&["WHY"], &["WHY", "UDP_CHECK on service R failed after 1 retries."], &[]]),
     ];
     for (kind, expected) in rows {
@@ -422,14 +446,17 @@ fn words_about_scripts() {
     let mut case = Case::new(misc(false), 0).up();
     let judgement = case.take(killed());
     let check = "Misc check for [R VS X] by [/bin/sh]";
-    let line = format!("{check} timed out with retry disabled (due to signal 9).");
+    let line = format!("{check} timed out with retry disabled.");
     assert_eq!(lines(&judgement), [line]);
     assert_eq!(mail(&judgement), Some("MISC CHECK timed out on service"));
 
     let mut case = Case::new(misc(false), 3).up();
     case.take(exited(7));
     assert_eq!(lines(&case.take(exited(7))), [""; 0], "in between");
-    let mut case = case.log_all();
+    let mut case = Case::new(misc(false), 3).up().log_all();
+    let line = format!("{check} failed, will do 3 retries (exited with status 7).");
+    assert_eq!(lines(&case.take(exited(7))), [line]);
+    case.take(exited(7));
     let line = format!("{check} failed on retry 2/3 (exited with status 7).");
     assert_eq!(lines(&case.take(exited(7))), [line]);
     let line = format!("{check} failed after 3 retries (exited with status 7).");
@@ -494,8 +521,8 @@ fn numbers_in_files() {
         (-1, false, 5, true, -5),
         (1, false, 2_147_483_648, true, 2_147_483_647),
         (1, false, -2_147_483_647, true, -2_147_483_647),
-        (1, false, -2_147_483_648, false, -2_147_483_647),
-        (i32::MAX, true, i64::MAX, false, -2_147_483_647),
+        (1, false, -2_147_483_648, false, 0),
+        (i32::MAX, true, i64::MAX, false, 0),
     ];
     for (weight, reverse, number, up, adds) in rows {
         let mut case = Case::new(file(weight, reverse), 5);
@@ -597,8 +624,6 @@ fn a_reload_keeps_the_state() {
     let of = Subject { weight: 20, ..old.subject() };
     new.verdict.take_over(&old.verdict, of);
     assert_eq!(new.verdict.contribution, 3, "the weight is 23, as before");
-
-    assert!(!Verdict::starting_down(&Case::new(Kind::Tcp, 0).settings).up);
 }
 
 /// All that has happened to a checker, judged from the whole of it.

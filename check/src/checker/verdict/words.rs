@@ -56,7 +56,7 @@ pub(super) fn went_wrong(of: Subject<'_>, verdict: &Verdict, failed: &Failed) ->
         }
         Kind::Dns(_) => {
             let retries = after_retries(failed.retries);
-            let said = all || down;
+            let said = failed.matters && (all || failed.definitive);
             let line = said.then(|| reason(&failed.outcome)).flatten();
             [line.map(|line| format!("{line}{retries}").into()), None]
         }
@@ -70,15 +70,14 @@ pub(super) fn went_wrong(of: Subject<'_>, verdict: &Verdict, failed: &Failed) ->
             let line = || format!("BFD check of [{name}] RS({}) is DOWN", of.server);
             [down.then(|| line().into()), None]
         }
-        // A web server that has to come up first has not failed.
-        Kind::Http(_) => [
-            all.then(|| reason(&failed.outcome)).flatten(),
-            (down && verdict.up).then(|| went_down(of, failed.retries)),
-        ],
-        Kind::Tcp | Kind::Udp(_) | Kind::Ping => [
-            (all && verdict.up).then(|| reason(&failed.outcome)).flatten(),
-            down.then(|| went_down(of, failed.retries)),
-        ],
+        Kind::Tcp | Kind::Udp(_) | Kind::Ping | Kind::Http(_) => {
+            // A web server that has to come up first has not failed.
+            let down = down && (verdict.up || !matches!(of.settings.kind, Kind::Http(_)));
+            [
+                (all && verdict.up).then(|| reason(&failed.outcome)).flatten(),
+                down.then(|| went_down(of, failed.retries)),
+            ]
+        }
     }
 }
 
@@ -106,9 +105,10 @@ fn after_retries(retries: u32) -> String {
     if retries == 0 { String::new() } else { format!(" after {retries} retries") }
 }
 
+/// `None` also if there is no more to say.
 fn reason(outcome: &Outcome) -> Option<Text> {
     match outcome {
-        Outcome::Failure(reason) => Some(reason.clone()),
+        Outcome::Failure(reason) if !reason.is_empty() => Some(reason.clone()),
         _ => None,
     }
 }
@@ -126,20 +126,28 @@ fn misc_failed(of: Subject<'_>, misc: &MiscSettings, failed: &Failed) -> Option<
         return None;
     }
     let schedule = of.settings.schedule;
-    let middle = match (failed.retries, failed.definitive) {
-        (_, true) if schedule.retry == 0 => " with retry disabled".to_owned(),
-        (retries, true) => after_retries(retries),
-        (0, false) => format!(", will do {} retries", schedule.retry),
-        (_, false) if !schedule.log_all_failures => return None,
-        (retries, false) => format!(" on retry {retries}/{}", schedule.retry),
+    if !failed.definitive && !schedule.log_all_failures {
+        return None;
+    }
+    let retry = schedule.retry;
+    let retries = if retry == 1 { "retry" } else { "retries" };
+    let middle = match (failed.definitive, failed.retries) {
+        (true, _) if retry == 0 => " with retry disabled".to_owned(),
+        // Even if the very first failure settled it.
+        (true, _) => format!(" after {retry} {retries}"),
+        (false, 0) => format!(", will do {retry} {retries}"),
+        (false, done) => format!(" on retry {done}/{retry}"),
     };
     let (how, cause) = match failed.outcome {
-        Outcome::Exited { exit, timed_out } => {
-            let cause = match exit {
-                Exit::Code(status) => format!(" (exited with status {status})"),
-                Exit::Signal(signal) => format!(" (due to signal {signal})"),
-            };
-            (if timed_out { "timed out" } else { "failed" }, cause)
+        // One that was told to end and had something to say is not called late.
+        Outcome::Exited { exit: Exit::Code(0) | Exit::Signal(_), timed_out: true } => {
+            ("timed out", String::new())
+        }
+        Outcome::Exited { exit: Exit::Code(status), .. } => {
+            ("failed", format!(" (exited with status {status})"))
+        }
+        Outcome::Exited { exit: Exit::Signal(signal), .. } => {
+            ("failed", format!(" (due to signal {signal})"))
         }
         _ => ("failed", String::new()),
     };

@@ -1,0 +1,48 @@
+//! Load balancing in the daemon, and what it has to know of VRRP.
+
+use check::{Check, Followed};
+use scheduler::Scheduler;
+use vrrp::state::State;
+
+use crate::daemon::Daemon;
+
+/// Lets load balancing follow the configuration, after a start or a reload.
+pub fn apply(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
+    let settings = daemon.configuration.lvs.take().unwrap_or_default();
+    if daemon.check.is_some() {
+        check::reload(scheduler, daemon, settings);
+    } else {
+        let namespace = daemon.configuration.globals.net_namespace_ipvs.as_deref();
+        let mut check = Check::open(namespace);
+        if daemon.options.address_monitoring {
+            check.log_addresses();
+        }
+        daemon.check = Some(check);
+        check::start(scheduler, daemon, settings);
+    }
+    let wanted = daemon.check.as_ref().and_then(Check::instance);
+    if let Some(name) = wanted
+        && instance(daemon, name).is_none()
+    {
+        log::error!(
+            target: "check",
+            "Unable to find vrrp instance {name} for lvs_sync_daemon; it does not run"
+        );
+    }
+    follow_vrrp(scheduler, daemon);
+}
+
+/// Lets the IPVS sync daemon follow the state of its VRRP instance.
+pub fn follow_vrrp(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
+    let Some(name) = daemon.check.as_ref().and_then(Check::instance) else { return };
+    let followed = instance(daemon, name).map(|instance| Followed {
+        vrid: instance.settings.vrid,
+        master: instance.state() == State::Master,
+    });
+    check::follow_instance(scheduler, daemon, followed);
+}
+
+fn instance<'a>(daemon: &'a Daemon, name: &str) -> Option<&'a vrrp::instance::Instance> {
+    let instances = daemon.vrrp.as_ref()?.router().instances();
+    instances.iter().find(|instance| instance.settings.name == name)
+}
