@@ -9,6 +9,7 @@ use openssl::symm::Cipher;
 use openssl::x509::{X509, X509Name};
 
 use super::*;
+use crate::checker::attempt::http::check::Web;
 use crate::settings::TlsSettings;
 
 /// A key and a certificate that it signed itself.
@@ -82,4 +83,18 @@ fn what_the_ssl_block_names_is_loaded() {
     let bad = TlsSettings { key: none(), ..good.clone() };
     assert_eq!(error(&bad), "SSL error : Cant load key file...");
     assert!(Context::new(None).is_ok());
+}
+
+#[test]
+fn a_block_that_cannot_be_used_leaves_what_was_there() {
+    let files = Files::new("kept");
+    let certificate = files.write("c", &identity().1.to_pem().unwrap());
+    let good = TlsSettings { ca: certificate, ..TlsSettings::default() };
+    let bad = TlsSettings { ca: Some("/nonexistent".into()), ..TlsSettings::default() };
+    let mut web = Web::default();
+    assert!(web.present(Some(&good)).is_ok());
+    assert!(web.present(Some(&bad)).is_err());
+    assert!(web.is_presenting());
+    assert!(web.present(None).is_ok());
+    assert!(!web.is_presenting());
 }
