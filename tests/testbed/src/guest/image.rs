@@ -89,7 +89,7 @@ pub(super) fn build(suite: &Suite, vmlinuz: &Path, jobs: &[&Job], at_once: usize
     archive.link("/var/run", "/run");
     archive.device("/dev/console", 5, 1);
     archive.device("/dev/null", 1, 3);
-    let init = INIT.replace("TESTS", &format!("{}{SELF} {}", environment(suite), inside::RUN_ALL));
+    let init = INIT.replace("TESTS", &format!("{SELF} {}", inside::RUN_ALL));
     archive.file("/init", 0o755, init.into());
     archive.file("/etc/passwd", 0o644, b"root:x:0:0::/root:/bin/sh\n".to_vec());
     archive.file("/etc/group", 0o644, b"root:x:0:\n".to_vec());
@@ -115,12 +115,6 @@ pub(super) fn build(suite: &Suite, vmlinuz: &Path, jobs: &[&Job], at_once: usize
     archive.file(LIST, 0o644, format!("{at_once}\n{}", lines.collect::<String>()).into());
     modules(&mut archive, &modules_of(&suite.kernel, vmlinuz));
     archive
-}
-
-/// The variables that are handed in, as the shell takes them before a command.
-fn environment(suite: &Suite) -> String {
-    let set = suite.environment.iter().filter_map(|name| Some((name, std::env::var(name).ok()?)));
-    set.map(|(name, value)| format!("{name}='{value}' ")).collect()
 }
 
 fn find(name: &str) -> PathBuf {
