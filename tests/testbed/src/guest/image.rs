@@ -56,11 +56,8 @@ mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
 mount -t tmpfs tmp /tmp
 mount -t tmpfs run /run
-modprobe -a virtio_pci virtio_console veth bridge ipip nf_tables
-for module in /lib/modules/*/kernel/net/netfilter/ipvs/*.ko; do
-    module=${module##*/}
-    modprobe "${module%.ko}"
-done
+names=$(cd /lib/modules/*/kernel/net/netfilter/ipvs && echo *.ko)
+modprobe -a virtio_pci virtio_console veth bridge ipip nf_tables ${names//.ko/}
 while [ ! -e /dev/vport0p1 ]; do sleep 0.05; done
 TESTS
 sync
