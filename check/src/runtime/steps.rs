@@ -2,18 +2,19 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::time::Duration;
 
 use ipvs::{Family, Protocol, ServiceKey};
 use scheduler::{Class, Ready, Scheduler};
 
 use super::{Check, HasCheck, Shown, addresses, checkers, finish};
-use crate::checker::attempt::ping;
+use crate::checker::attempt::{ping, tls};
 use crate::checker::files;
 use crate::keywords::FlushOnStop;
 use crate::service::Service;
 use crate::service::lifecycle::{Ending, keys};
-use crate::settings::{Identity, Kind, Settings, VirtualServer};
+use crate::settings::{CheckerSettings, Identity, Kind, Settings, TlsSettings, VirtualServer};
 
 /// Time after which a slice ends, whatever is left. A step is the smallest part.
 const SLICE: Duration = Duration::from_micros(500);
@@ -103,6 +104,7 @@ fn plan<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, settings: Settings) {
     let Settings { globals, virtual_servers, tls, groups, files } = settings;
     check.follow_globals(&globals);
     check.follow_filter(&globals, &virtual_servers);
+    check.follow_tls(tls.as_ref(), &virtual_servers);
     check.shown = Shown { tls, groups, files };
     let suspendable = virtual_servers.iter().any(|server| server.ha_suspend);
     addresses::watch(s, w, suspendable);
@@ -120,7 +122,8 @@ fn plan<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, settings: Settings) {
         if let Some(slot) = known
             && check.service(slot).is_some_and(|service| is_moved(&service.settings, &settings))
         {
-            leaving.push(Step::Leave(slot, keys(&settings).0));
+            let keys = check.marks(&settings).unwrap_or_else(|| keys(&settings).0);
+            leaving.push(Step::Leave(slot, keys));
         }
         let settings = Box::new(settings);
         steps.push_back(match known {
@@ -268,6 +271,20 @@ fn fill_some<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, _: Ready) {
 }
 
 impl Check {
+    /// Reads certificate and key of the `SSL` block again, if an `SSL_GET` needs them. If they are no
+    /// good, checks go on with those there were before, or without.
+    fn follow_tls(&mut self, tls: Option<&TlsSettings>, servers: &[VirtualServer]) {
+        let wanted = |c: &Rc<CheckerSettings>| matches!(&c.kind, Kind::Http(http) if http.tls);
+        let mut checkers = servers.iter().flat_map(|s| &s.real_servers).flat_map(|r| &r.checkers);
+        if !checkers.any(wanted) {
+            return;
+        }
+        match tls::Context::new(tls) {
+            Ok(context) => self.checkers.streams.web.tls = Some(context),
+            Err(e) => log::error!("{e} SSL_GET goes on without what the SSL block says"),
+        }
+    }
+
     /// Drops what remains to be done; what was begun is of the configuration, too.
     pub(super) fn halt(&mut self) {
         self.steps.waiting.clear();

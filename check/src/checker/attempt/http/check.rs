@@ -10,7 +10,7 @@ use super::super::regex::{Expressions, Search};
 use super::super::stream::conversation::{Answer, Conversation, Dialogue, Fault, Link};
 use super::super::stream::words;
 use super::super::tls;
-use super::{Exchange, Reply, request};
+use super::{Exchange, Reply, host_of, request};
 use crate::checker::{Checker, CheckerId};
 use crate::settings::{Connection, HttpSettings, Url};
 
@@ -40,11 +40,9 @@ impl Web {
         socket: Socket,
     ) -> Result<Conversation, String> {
         let url = url(checker, http).ok_or("HTTP_GET without url")?;
-        let target = connection.target;
         let host = match &url.host {
             Some(host) => Cow::Borrowed(&**host),
-            None if target.is_ipv6() => format!("[{}]:{}", target.ip(), target.port()).into(),
-            None => target.to_string().into(),
+            None => host_of(connection.target).into(),
         };
         let expression = url.regex.as_deref().and_then(|regex| self.expressions.get(regex));
         let search = expression.map(Search::new);
