@@ -3,6 +3,8 @@
 //! A scenario runs one daemon through one story and writes down what can be seen from outside: tables, lines,
 //! who answers. It asserts what it means to show, so that it says something with one daemon alone; then the C
 //! keepalived and ours go through it, and what they wrote must be equal, line by line.
+//! `KEEPALIVED_UNDER_TEST=/path` puts another binary in the place of ours: with the C daemon there, the
+//! scenarios themselves are put to the test.
 
 #![allow(
     clippy::unwrap_used,
@@ -23,22 +25,12 @@ use std::process::ExitCode;
 use testbed::guest::{OURS, Suite, Test};
 use testbed::{C_KEEPALIVED, Daemon, Host, Parts};
 
-/// What our daemon cannot do yet: only the C keepalived goes through these, unless `KEEPALIVED_UNDER_TEST` puts
-/// another binary in the place of ours.
-const NOT_YET: [&str; 1] = ["table::groups_through_nftables"];
-
-/// The variable that names another binary.
-const UNDER_TEST: &str = "KEEPALIVED_UNDER_TEST";
-
 /// Makes a test of each scenario.
 macro_rules! scenarios {
     ($($module:ident::$scenario:ident),* $(,)?) => {
         [$(Test {
             name: concat!(stringify!($module), "::", stringify!($scenario)),
-            body: || {
-                let name = concat!(stringify!($module), "::", stringify!($scenario));
-                compare($module::$scenario, !NOT_YET.contains(&name));
-            },
+            body: || compare($module::$scenario),
         }),*]
     };
 }
@@ -65,27 +57,27 @@ fn main() -> ExitCode {
             traffic::quorum_lost_and_gained,
             traffic::inhibited_servers_stay_with_weight_0,
         ],
-        program: std::env::var_os(UNDER_TEST).map_or(built, PathBuf::from),
+        program: std::env::var_os("KEEPALIVED_UNDER_TEST").map_or(built, PathBuf::from),
         kernel: Path::new(env!("CARGO_TARGET_TMPDIR")).join("guest-kernel"),
-        environment: &[UNDER_TEST],
     })
 }
 
 /// One daemon's story, as it can be seen from outside.
 type Scenario = fn(program: &Path) -> String;
 
-/// Both daemons go through it at the same time, each on a network of its own; or theirs alone.
-fn compare(scenario: Scenario, both: bool) {
+/// Both daemons go through it at the same time, each on a network of its own.
+fn compare(scenario: Scenario) {
     let (theirs, ours) = std::thread::scope(|scope| {
         let theirs = scope.spawn(|| scenario(Path::new(C_KEEPALIVED)));
-        let both = both || std::env::var_os(UNDER_TEST).is_some();
-        let ours = both.then(|| scenario(Path::new(OURS)));
+        let ours = scenario(Path::new(OURS));
         (theirs.join(), ours)
     });
     let theirs = theirs.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-    if let Some(ours) = ours.filter(|ours| *ours != theirs) {
-        panic!("the daemons differ (- theirs, + ours):\n{}", differences(&theirs, &ours));
-    }
+    assert!(
+        theirs == ours,
+        "the daemons differ (- theirs, + ours):\n{}",
+        differences(&theirs, &ours)
+    );
     println!("{theirs}");
 }
 
