@@ -2,13 +2,12 @@
 
 use std::fs;
 use std::net::TcpStream;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use testbed::{Backend, Host, Lan, Service, wait_for};
 
 use crate::checking::{
-    SERVICE, check, down, global, judge, name, ready_to_check, real, results, service, up,
+    SERVICE, check, down, global, judge, name, ready_to_check, real, results, script, service, up,
 };
 use crate::mailing::{EXIM, Exim};
 
@@ -209,14 +208,6 @@ fn hosts_are_pinged() {
     assert_eq!(range(), before);
 }
 
-/// An executable file with this shell text.
-fn script(host: &Host, file: &str, text: &str) -> PathBuf {
-    let path = host.file(file);
-    fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-    path
-}
-
 /// Exit statuses, weights, a script that does not end when it is told to, another user.
 #[test]
 fn scripts_are_run() {
@@ -230,7 +221,7 @@ fn scripts_are_run() {
     let deaf = script(&a, "deaf", "trap '' TERM\necho $$ > $1\nwhile :; do sleep 0.1; done");
     let nobody = script(&a, "nobody", "test $(id -u) = 65534");
     let killed = script(&a, "killed", "kill -9 $$");
-    let exits = |status: u8| format!("misc_path \"{} {status}\"", exits.display());
+    let exits = |status: u8| format!("misc_path \"{} {status}\"", exits);
     let pid = a.file("pid");
     let misc = |lines: &str| format!("MISC_CHECK {{\n      {lines}\n    }}");
     let said =
@@ -252,15 +243,15 @@ fn scripts_are_run() {
             misc(&format!("{}\n misc_dynamic", exits(2))),
             &format!("Changing weight from 1 to 0 for active service @ of VS {SERVICE}"),
         ),
-        up(misc(&format!("misc_path \"{} a 'b c'\"", whole.display())), ""),
-        up(misc(&format!("misc_path {}\n user nobody", nobody.display())), ""),
-        down(misc(&format!("misc_path {}", nobody.display())), &said("nobody")),
+        up(misc(&format!("misc_path \"{} a 'b c'\"", whole)), ""),
+        up(misc(&format!("misc_path {}\n user nobody", nobody)), ""),
+        down(misc(&format!("misc_path {}", nobody)), &said("nobody")),
         down(
-            misc(&format!("misc_path {}", killed.display())),
+            misc(&format!("misc_path {}", killed)),
             &format!("{}] failed with retry disabled (due to signal 9).", said("killed")),
         ),
         down(
-            misc(&format!("misc_path \"{} {}\"\n misc_timeout 1", deaf.display(), pid.display())),
+            misc(&format!("misc_path \"{} {}\"\n misc_timeout 1", deaf, pid.display())),
             &format!("{}] timed out with retry disabled.", said("deaf")),
         ),
     ];

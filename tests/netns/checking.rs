@@ -3,6 +3,8 @@
 //! The daemon's own dump tells when each checker has come to a result, and to which. The kernel needs no IPVS.
 
 use std::fmt::Write;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
@@ -65,6 +67,14 @@ pub fn reals(cases: &[Case]) -> String {
         text += &real(number, &case.checker);
         text
     })
+}
+
+/// An executable file with this shell text, as a word of a configuration.
+pub fn script(host: &Host, file: &str, text: &str) -> String {
+    let path = host.file(file);
+    fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    path.display().to_string()
 }
 
 /// Starts the checkers of our daemon, and nothing else.

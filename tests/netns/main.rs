@@ -10,11 +10,13 @@
     reason = "all of this crate is test code, not only its #[test] functions"
 )]
 
+mod alerts;
 mod checkers;
 mod checking;
 mod dumps;
 mod election;
 mod hostile;
+mod hostile_backends;
 mod interop;
 mod keywords;
 mod leftovers;
