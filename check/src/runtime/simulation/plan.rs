@@ -208,7 +208,11 @@ impl Plan {
     fn change_one(&mut self, random: &mut Random) -> bool {
         let what = below(random, 20);
         match what {
-            0 => self.add_service(random),
+            0 => {
+                self.add_service(random);
+                // Virtual servers of a group are told apart by their order.
+                return !self.services.iter().any(|vs| vs.head == Head::Group(2));
+            }
             1 => {
                 let n = below(random, self.services.len());
                 if self.services.len() > 1 {
@@ -221,7 +225,6 @@ impl Plan {
                 let vs = self.services.remove(n);
                 let place = below(random, self.services.len() + 1);
                 self.services.insert(place, vs);
-                // Virtual servers of a group are told apart by their order.
                 return !matches!(self.services[place].head, Head::Group(2));
             }
             3 | 4 => {

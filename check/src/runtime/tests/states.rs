@@ -306,6 +306,26 @@ fn a_change_that_is_refused_half_way_is_made_good() {
     assert_eq!(stage.table(), whole, "it never left");
 }
 
+/// It is in the table under the other keys, and has to leave them.
+#[test]
+fn a_server_that_goes_down_before_it_was_wholly_added_leaves() {
+    let of = |reals: &str| {
+        format!(
+            "virtual_server_group G {{\n10.9.9.1-3 80\n}}\nvirtual_server group G {{\nprotocol TCP\nlb_algo rr\nlb_kind NAT\n{reals}}}\n"
+        )
+    };
+    let [a, b] = pair();
+    let mut stage = Stage::new(&of(&b));
+    let table = stage.table();
+    stage.refuse(&[1]);
+    stage.reload(&of(&(a + &b)));
+    assert_eq!(stage.table().len(), 8);
+    stage.finds(0, false);
+    assert_eq!(stage.table(), table);
+    stage.pass(30);
+    assert_eq!(stage.table(), table);
+}
+
 #[test]
 fn a_refused_sorry_server_does_not_keep_real_servers_out() {
     let mut stage = Stage::new(&service("sorry_server 10.0.0.9 80", &[real("10.0.0.1", "")]));
