@@ -113,7 +113,8 @@ impl Story {
         wait_for(&format!("{names:?} answer at {ADDRESS}"), || {
             let answers: Vec<String> =
                 client.inside(|| (0..10).filter_map(|_| ask(ADDRESS).ok()).collect());
-            answers.len() == 10 && answers.iter().map(String::as_str).collect::<BTreeSet<_>>() == wanted
+            answers.len() == 10
+                && answers.iter().map(String::as_str).collect::<BTreeSet<_>>() == wanted
         });
         self.tell("client", &format!("http://{ADDRESS}/ is answered by {}", names.join(" and ")));
         self.client = Some(client);

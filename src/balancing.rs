@@ -1,18 +1,34 @@
-//! Load balancing in the daemon: on the kernel's IPVS, or, where the kernel has none, without it.
+//! Load balancing in the daemon, and what it has to know of VRRP.
 
 use check::{Check, Followed};
 use scheduler::Scheduler;
 use vrrp::state::State;
 
-use crate::daemon::Daemon;
+use crate::daemon::{self, Daemon, STATUS_FAILED};
 
 /// Lets load balancing follow the configuration, after a start or a reload.
 pub fn apply(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
     let settings = daemon.configuration.lvs.take().unwrap_or_default();
-    if daemon.check.is_some() {
+    if let Some(check) = &mut daemon.check {
+        if let Err(error) = check.present(&settings) {
+            log::error!(target: "check", "{error}");
+            log::error!(target: "check", "SSL_GET goes on with what it presented before");
+        }
         check::reload(scheduler, daemon, settings);
     } else {
-        daemon.check = Some(open(daemon));
+        let namespace = daemon.configuration.globals.net_namespace_ipvs.as_deref();
+        let mut check = Check::open(namespace);
+        if daemon.options.address_monitoring {
+            check.log_addresses();
+        }
+        if let Err(error) = check.present(&settings) {
+            log::error!(target: "check", "{error}");
+            log::error!(target: "check", "Error Initialize SSL, ctx Instance");
+            log::error!(target: "check", "Terminate...");
+            daemon.status = STATUS_FAILED;
+            return daemon::stop(scheduler, daemon);
+        }
+        daemon.check = Some(check);
         check::start(scheduler, daemon, settings);
     }
     let wanted = daemon.check.as_ref().and_then(Check::instance);
@@ -40,26 +56,4 @@ pub fn follow_vrrp(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
 fn instance<'a>(daemon: &'a Daemon, name: &str) -> Option<&'a vrrp::instance::Instance> {
     let instances = daemon.vrrp.as_ref()?.router().instances();
     instances.iter().find(|instance| instance.settings.name == name)
-}
-
-/// The kernel's IPVS, or what is done without it.
-fn open(daemon: &Daemon) -> Check {
-    let globals = &daemon.configuration.globals;
-    let namespace = globals.net_namespace_ipvs.as_deref();
-    let kernel: Box<dyn ipvs::Kernel> = match ipvs::Channel::open_in(namespace) {
-        Ok(channel) => Box::new(channel),
-        Err(e) => {
-            log::error!(target: "check", "IPVS: Can't initialize ipvs: {e}");
-            log::error!(
-                target: "check",
-                "Real servers are checked and changes are told, but no connection is balanced"
-            );
-            Box::new(ipvs::Absent)
-        }
-    };
-    let mut check = Check::new(kernel);
-    if daemon.options.address_monitoring {
-        check.log_addresses();
-    }
-    check
 }

@@ -16,10 +16,10 @@ use scheduler::{ThreadId, Time};
 
 use crate::runtime::HasCheck;
 use crate::settings::{CheckerSettings, Kind};
-use attempt::{Attempt, Outcome};
 use attempt::misc::Leftover;
 use attempt::ping::Pinger;
 use attempt::stream::Shared;
+use attempt::{Attempt, Outcome};
 use files::Followed;
 use verdict::{Subject, Verdict};
 
@@ -113,8 +113,7 @@ impl Checker {
         self.due |= (before.delay_loop, before.delay_before_retry)
             != (after.delay_loop, after.delay_before_retry);
         let mut verdict = Verdict::new(&settings);
-        let of =
-            Subject { settings: &settings, server: &server, service: &service, weight };
+        let of = Subject { settings: &settings, server: &server, service: &service, weight };
         verdict.take_over(&self.verdict, of);
         self.verdict = verdict;
         (self.server, self.service, self.owner, self.weight) = (server, service, owner, weight);

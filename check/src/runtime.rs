@@ -14,6 +14,7 @@
 
 mod addresses;
 mod checkers;
+mod filter;
 mod kernel;
 mod steps;
 mod stop;
@@ -34,7 +35,7 @@ use crate::keywords::Globals;
 use crate::service::table::{self, Keys, Work};
 use crate::service::transition::{Came, Result};
 use crate::service::{Service, Told};
-use crate::settings::{Group, Kind, TlsSettings, TrackFile};
+use crate::settings::{CheckerSettings, Group, Kind, Settings, TlsSettings, TrackFile};
 
 pub use kernel::{Followed, follow_instance};
 pub use steps::{reload, start};
@@ -78,6 +79,7 @@ pub struct Check {
     addresses: addresses::Addresses,
     random: config::Random,
     set: kernel::Set,
+    filter: filter::Filter,
     /// Undone at the end.
     pings: Option<ping::Allowed>,
     stopping: bool,
@@ -107,6 +109,36 @@ impl Default for Check {
 }
 
 impl Check {
+    /// Load balancing by the kernel's IPVS in a network namespace, named as for
+    /// [`ipvs::Channel::open_in`]. Where there is no IPVS it says so and goes on without it.
+    pub fn open(namespace: Option<&str>) -> Check {
+        let kernel: Box<dyn Kernel> = match ipvs::Channel::open_in(namespace) {
+            Ok(channel) => Box::new(channel),
+            Err(e) => {
+                log::error!("IPVS: Can't initialize ipvs: {e}");
+                log::error!("Real servers are checked all the same, but no connection is balanced");
+                Box::new(ipvs::Absent)
+            }
+        };
+        let mut check = Check::new(kernel);
+        check.filter.namespace = namespace.map(str::to_owned);
+        check
+    }
+
+    /// Makes ready what `SSL_GET`s present to servers, if there are any. To be called before [`start`] and
+    /// [`reload`]; after an error what was there before stays.
+    ///
+    /// # Errors
+    /// A file of the `SSL` block cannot be used; the text is a log line.
+    pub fn present(&mut self, settings: &Settings) -> std::result::Result<(), String> {
+        let is_secure =
+            |checker: &Rc<CheckerSettings>| matches!(&checker.kind, Kind::Http(http) if http.tls);
+        let mut reals = settings.virtual_servers.iter().flat_map(|server| &server.real_servers);
+        let needed = reals.any(|real| real.checkers.iter().any(is_secure));
+        let tls = settings.tls.as_ref().filter(|_| needed);
+        self.checkers.streams.web.present(tls)
+    }
+
     /// Load balancing without virtual servers, on the kernel's table.
     pub fn new(kernel: Box<dyn Kernel>) -> Check {
         Check {
@@ -128,6 +160,7 @@ impl Check {
             addresses: addresses::Addresses::default(),
             random: config::Random::new(),
             set: kernel::Set::default(),
+            filter: filter::Filter::default(),
             pings: None,
             stopping: false,
         }
@@ -214,14 +247,14 @@ pub(crate) fn judged<W: HasCheck>(
     let only_changes = check.globals.no_emails;
     let came = check.with(slot, |service, work| {
         let came = service.judged(index as usize, result, work);
-        let mails = came == Came::ToAChange || (came == Came::ToTheSame && !only_changes);
+        let mails = came == Came::Change || (came == Came::Same && !only_changes);
         if let Some(body) = judged.mail.as_ref().filter(|_| mails) {
             service.mail_real(index as usize, judged.up, body, work);
         }
         came
     });
     finish(s, w);
-    came != Some(Came::ToNothing)
+    came != Some(Came::Nothing)
 }
 
 /// Takes what a checker adds to the weight of its real server, replacing what it added before.

@@ -3,22 +3,19 @@
 mod module;
 
 use std::collections::HashSet;
-use std::fmt;
-use std::fs::File;
 use std::io;
 use std::net::IpAddr;
-use std::path::Path;
 
 use netlink::codec::{TooLong, Writer};
 use netlink::generic::Family;
 use netlink::{Exchange, NetlinkError, Protocol};
 use nix::errno::Errno;
-use nix::sched::{CloneFlags, setns};
 
 use crate::batch::{Batch, Change, Request};
 use crate::daemon::Timeouts;
 use crate::failure::Failure;
 use crate::kernel::Kernel;
+use crate::open::{OpenError, within};
 use crate::service::{Service, ServiceKey};
 use crate::status::{self, DestinationStatus, ServiceStatus};
 use crate::wire::{self, command};
@@ -36,25 +33,11 @@ pub struct Channel {
     writer: Writer,
 }
 
-/// Why there is no table.
-#[derive(Debug)]
-pub enum OpenError {
-    /// The network namespace cannot be entered.
-    Namespace(String, io::Error),
-    /// No socket.
-    Socket(io::Error),
-    /// The kernel has no IPVS, and its module could not be loaded.
-    Missing,
-    /// IPVS answers, but not as it should.
-    Refused(io::Error),
-}
-
 impl Channel {
     /// Opens the table of a network namespace; loads the kernel's module if it is not there.
     ///
     /// `None` is the namespace of the calling thread, `Some("")` that of the system's first process,
-    /// and anything else a name in `/run/netns`. For those the thread goes there and comes back, so
-    /// that no other thread should start sockets or threads of its own meanwhile.
+    /// and anything else a name in `/run/netns`. For those the thread goes there and comes back.
     ///
     /// # Errors
     /// The table cannot be used.
@@ -199,40 +182,6 @@ fn piece_len(requests: &[Request]) -> usize {
     }
     limit
 }
-
-/// Does something in another network namespace.
-fn within<T>(namespace: Option<&str>, act: impl FnOnce() -> io::Result<T>) -> Result<T, OpenError> {
-    let Some(name) = namespace else { return act().map_err(OpenError::Socket) };
-    let path = match name {
-        "" => Path::new("/proc/1/ns/net").to_owned(),
-        name => Path::new("/run/netns").join(name),
-    };
-    let failed = |e: io::Error| OpenError::Namespace(name.to_owned(), e);
-    let home = File::open("/proc/thread-self/ns/net").map_err(failed)?;
-    let there = File::open(path).map_err(failed)?;
-    setns(&there, CloneFlags::CLONE_NEWNET).map_err(|e| failed(e.into()))?;
-    let done = act();
-    setns(&home, CloneFlags::CLONE_NEWNET).map_err(|e| failed(e.into()))?;
-    done.map_err(OpenError::Socket)
-}
-
-impl fmt::Display for OpenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            OpenError::Namespace(name, e) if name.is_empty() => {
-                write!(f, "the default network namespace cannot be entered: {e}")
-            }
-            OpenError::Namespace(name, e) => {
-                write!(f, "network namespace {name} cannot be entered: {e}")
-            }
-            OpenError::Socket(e) => write!(f, "no netlink socket: {e}"),
-            OpenError::Missing => f.write_str("Protocol not available"),
-            OpenError::Refused(e) => e.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for OpenError {}
 
 #[cfg(test)]
 mod tests;

@@ -15,16 +15,18 @@ mod daemon;
 mod failure;
 mod kernel;
 pub mod nft;
+mod open;
 mod service;
 mod status;
 mod table;
 mod wire;
 
 pub use batch::Batch;
-pub use channel::{Channel, OpenError};
+pub use channel::Channel;
 pub use daemon::{Daemon, DaemonState, Timeouts};
 pub use failure::Failure;
 pub use kernel::{Absent, Kernel};
+pub use open::OpenError;
 pub use service::{
     Checksum, Destination, Family, Forwarding, Protocol, Service, ServiceKey, Tunnel,
 };

@@ -15,6 +15,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use netlink::{Exchange, NetlinkError, Protocol as Sockets};
 use nix::errno::Errno;
 
+use crate::open::{OpenError, within};
 use crate::service::{Family, Protocol};
 use elements::Maps;
 use message::Transaction;
@@ -84,7 +85,19 @@ impl Rules {
     /// # Errors
     /// What the system says about the socket.
     pub fn open() -> io::Result<Rules> {
-        Ok(Rules { exchange: Exchange::open(Sockets::Netfilter)?, maps: None, networks: None })
+        Ok(Rules::on(Exchange::open(Sockets::Netfilter)?))
+    }
+
+    /// The same in a namespace as [`Channel::open_in`](crate::Channel::open_in) names them.
+    ///
+    /// # Errors
+    /// The namespace cannot be entered, or what the system says about the socket.
+    pub fn open_in(namespace: Option<&str>) -> Result<Rules, OpenError> {
+        Ok(Rules::on(within(namespace, || Exchange::open(Sockets::Netfilter))?))
+    }
+
+    fn on(exchange: Exchange) -> Rules {
+        Rules { exchange, maps: None, networks: None }
     }
 
     /// Makes the maps what they should be; without entries of a family its table goes.
@@ -97,11 +110,16 @@ impl Rules {
             self.remove_maps()?;
         }
         let maps = FAMILIES.map(|family| Maps::new(family, &wanted.entries));
-        let known = self.maps.take().filter(|applied| applied.has_looks_of(wanted));
-        let differing = known.map(|known| self.follow_maps(wanted, Some(&known.maps), &maps));
-        if differing.is_none_or(|done| done.is_err()) {
-            // Nothing is known, or somebody else has changed the table: all of it, then.
-            self.follow_maps(wanted, None, &maps)?;
+        let known = self.maps.take();
+        let alike = known.as_ref().filter(|applied| applied.has_looks_of(wanted));
+        let mut done = self.follow_maps(wanted, alike.map(|applied| &applied.maps), &maps);
+        if done.is_err() && alike.is_some() {
+            // Somebody else has changed the table: all of it, then.
+            done = self.follow_maps(wanted, None, &maps);
+        }
+        if let Err(error) = done {
+            self.maps = known;
+            return Err(error);
         }
         let (table, priority) = (wanted.table.clone(), wanted.priority);
         self.maps = Some(Applied { table, priority, counters: wanted.counters, maps });
@@ -147,12 +165,13 @@ impl Rules {
 
     fn remove_maps(&mut self) -> io::Result<()> {
         let Some(applied) = self.maps.take() else { return Ok(()) };
+        let mut done = Ok(());
         for (family, maps) in FAMILIES.into_iter().zip(&applied.maps) {
             if !maps.is_empty() {
-                self.delete(family, &applied.table)?;
+                done = done.and(self.delete(family, &applied.table));
             }
         }
-        Ok(())
+        done
     }
 
     /// Changes from what is `known` to be there, or, if that is nothing, replaces.

@@ -235,5 +235,12 @@ fn a_refusal_changes_nothing_and_is_not_waited_for() {
         let error = Rules::open().unwrap().follow(&long).unwrap_err();
         assert_ne!(error.kind(), std::io::ErrorKind::TimedOut, "{error}");
         assert_eq!(ruleset(), before);
+        // A chain cannot be this early, but the maps are remembered nevertheless.
+        let early = WantedMaps { priority: i32::MIN, ..wanted(&[web(), web6()]) };
+        if rules.follow(&early).is_err() {
+            assert_eq!(ruleset(), before);
+        }
+        rules.remove().unwrap();
+        assert_eq!(ruleset(), "");
     });
 }

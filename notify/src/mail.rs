@@ -2,8 +2,8 @@
 //!
 //! [`alert`] only queues; everything else is of the lowest class: one connection at a time, nothing
 //! waits for a mail server but the mails themselves. What goes out when is `outbox`'s; what is said
-//! to the server `dialogue`'s; what the mail looks like `message`'s. [`sender`] brings them under
-//! the scheduler.
+//! to the server `dialogue`'s; what the mail looks like `message`'s. `session` has the connection,
+//! [`sender`] brings all of it under the scheduler.
 //!
 //! Beyond what the C daemon does, on request only: TLS and passwords (`smtp_starttls`, `smtp_auth`).
 
@@ -13,6 +13,7 @@ mod outbox;
 mod reply;
 mod resolve;
 mod sender;
+mod session;
 mod stream;
 mod sys;
 
@@ -43,6 +44,8 @@ pub struct Alert {
 #[derive(Debug)]
 struct Sending {
     mail: Mail,
+    /// The sender. Looked up once: the account's name may have to be asked for.
+    from: String,
     router_id: String,
     tls: Option<Tls>,
 }
@@ -141,7 +144,8 @@ pub fn configure_mail<W: HasNotify + 'static>(
         tls.inspect_err(|e| log::error!("mails cannot be sent under TLS: {e}")).ok()
     });
     let router_id = router_id.to_owned();
-    mailer.sending = Some(Rc::new(Sending { mail: mail.clone(), router_id, tls }));
+    let from = mail.sender();
+    mailer.sending = Some(Rc::new(Sending { mail: mail.clone(), from, router_id, tls }));
     sender::arm(s, w);
 }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use nix::sys::signal::Signal;
 use testbed::{Answer, Daemon, Host, Lan, Mail, MailServer, Service, wait_for};
 
-use crate::{instance, ours, ready, ready_for_ours, start, theirs, version_3};
+use crate::{instance, ours, ready, ready_for_ours, ready_with, start, theirs, version_3};
 
 /// Global definitions for mails to `server`.
 fn mails(server: &str, lines: &str) -> String {
@@ -226,7 +226,7 @@ fn mails_that_nobody_wants_are_not_sent() {
 /// A real server's mailbox has each mail whole, with the lines that begin with a dot.
 #[test]
 fn debians_mail_server_delivers_every_line() {
-    if !ready_for_ours() || !exim_is_there() {
+    if !ready_for_ours() || !ready_with(&[EXIM]) {
         return;
     }
     let lan = Lan::new();
@@ -257,24 +257,37 @@ fn debians_mail_server_delivers_every_line() {
     assert!(decoded().contains("=> VRRP Instance is now owning VRRP VIPs <=\n"), "{raw}");
 }
 
-fn exim_is_there() -> bool {
-    let reason = testbed::missing(&[EXIM]);
-    assert!(reason.is_none() || std::env::var("CI").as_deref() != Ok("true"), "{reason:?}");
-    reason.is_none()
+/// TLS and a password, as a real server wants them.
+#[test]
+fn debians_mail_server_gets_mails_under_tls_with_a_password() {
+    if !ready_for_ours() || !ready_with(&[EXIM]) {
+        return;
+    }
+    let lan = Lan::new();
+    let (a, b) = (lan.host("a", 1), lan.host("b", 2));
+    let exim = Exim::start(&b);
+    let daemon = start(&a, &alone("10.9.0.2", "smtp_auth director \"a word\""));
+    daemon.wait_logged("SMTP alert successfully sent.", 2);
+    daemon.stop();
+    // Three mails for two recipients each.
+    wait_for("six copies are delivered", || exim.delivered().matches("X-Mailer:").count() == 6);
+    // RFC 3848: over TLS, authenticated.
+    let delivered = exim.delivered();
+    assert_eq!(delivered.matches("with esmtpsa").count(), 6, "{delivered}");
 }
 
-const EXIM: &str = "/usr/sbin/exim4";
+pub const EXIM: &str = "/usr/sbin/exim4";
 /// Who Debian's exim is.
 const EXIM_USER: &str = "Debian-exim";
 
 /// Debian's exim with a configuration, a queue and a mailbox of its own.
-struct Exim {
+pub struct Exim {
     mailbox: PathBuf,
     _service: Service,
 }
 
 impl Exim {
-    fn start(host: &Host) -> Self {
+    pub fn start(host: &Host) -> Self {
         let folder = host.file("exim");
         fs::create_dir_all(&folder).unwrap();
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
@@ -282,12 +295,15 @@ impl Exim {
         let (mailbox, configuration) = (folder.join("mailbox"), host.file("exim.conf"));
         let text = format!(
             "spool_directory = {folder}\nlog_file_path = {folder}/%slog\npid_file_path = \
-             {folder}/pid\nprimary_hostname = mail.example.org\ntls_advertise_hosts =\n\
+             {folder}/pid\nprimary_hostname = mail.example.org\n\
              deliver_drop_privilege = true\nkeep_environment =\nqueue_run_in_order\n\
              host_lookup =\nrfc1413_hosts =\nacl_smtp_rcpt = accept\nacl_smtp_data = accept\n\
              begin acl\naccept:\n  accept\nbegin routers\nall:\n  driver = accept\n  transport = \
              file\nbegin transports\nfile:\n  driver = appendfile\n  file = {mailbox}\n  mode = \
-             0644\n  user = {EXIM_USER}\n",
+             0644\n  user = {EXIM_USER}\nbegin authenticators\nplain:\n  driver = plaintext\n  \
+             public_name = PLAIN\n  server_advertise_condition = ${{if def:tls_in_cipher}}\n  \
+             server_condition = ${{if and{{{{eq{{$auth2}}{{director}}}}{{eq{{$auth3}}{{a \
+             word}}}}}}}}\n  server_set_id = $auth2\n",
             folder = folder.display(),
             mailbox = mailbox.display()
         );

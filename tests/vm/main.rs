@@ -3,13 +3,19 @@
 //! A scenario runs one daemon through one story and writes down what can be seen from outside: tables, lines,
 //! who answers. It asserts what it means to show, so that it says something with one daemon alone; then the C
 //! keepalived and ours go through it, and what they wrote must be equal, line by line.
+//! `KEEPALIVED_UNDER_TEST=/path` puts another binary in the place of ours: with the C daemon there, the
+//! scenarios themselves are put to the test.
 
 #![allow(
     clippy::unwrap_used,
     reason = "all of this crate is test code, not only its #[test] functions"
 )]
 
+mod notifying;
+mod reload;
 mod site;
+mod stop;
+mod sync;
 mod table;
 mod traffic;
 
@@ -18,13 +24,6 @@ use std::process::ExitCode;
 
 use testbed::guest::{OURS, Suite, Test};
 use testbed::{C_KEEPALIVED, Daemon, Host, Parts};
-
-/// Whether our daemon balances load. Until then only the C keepalived goes through the scenarios,
-/// unless `KEEPALIVED_UNDER_TEST` puts another binary in the place of ours.
-const OURS_BALANCES: bool = true;
-
-/// The variable that names another binary.
-const UNDER_TEST: &str = "KEEPALIVED_UNDER_TEST";
 
 /// Makes a test of each scenario.
 macro_rules! scenarios {
@@ -40,16 +39,26 @@ fn main() -> ExitCode {
     let built = PathBuf::from(env!("CARGO_BIN_EXE_keepalived"));
     testbed::guest::main(&Suite {
         tests: &scenarios![
+            notifying::every_change_is_told,
+            reload::a_member_moves_to_another_group,
+            reload::every_kind_of_change,
+            reload::members_of_a_group_change,
+            reload::only_what_changed,
+            stop::found_and_left,
+            sync::with_an_instance,
+            sync::without_an_instance,
             table::every_kind_of_service,
+            table::groups_through_nftables,
+            traffic::dynamic_weights,
+            traffic::suspended_without_the_address,
             traffic::through_nat,
             traffic::through_direct_routing,
             traffic::through_a_tunnel,
             traffic::quorum_lost_and_gained,
             traffic::inhibited_servers_stay_with_weight_0,
         ],
-        program: std::env::var_os(UNDER_TEST).map_or(built, PathBuf::from),
+        program: std::env::var_os("KEEPALIVED_UNDER_TEST").map_or(built, PathBuf::from),
         kernel: Path::new(env!("CARGO_TARGET_TMPDIR")).join("guest-kernel"),
-        environment: &[UNDER_TEST],
     })
 }
 
@@ -60,25 +69,44 @@ type Scenario = fn(program: &Path) -> String;
 fn compare(scenario: Scenario) {
     let (theirs, ours) = std::thread::scope(|scope| {
         let theirs = scope.spawn(|| scenario(Path::new(C_KEEPALIVED)));
-        let wanted = OURS_BALANCES || std::env::var_os(UNDER_TEST).is_some();
-        let ours = wanted.then(|| scenario(Path::new(OURS)));
+        let ours = scenario(Path::new(OURS));
         (theirs.join(), ours)
     });
     let theirs = theirs.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    assert!(
+        theirs == ours,
+        "the daemons differ (- theirs, + ours):\n{}",
+        differences(&theirs, &ours)
+    );
     println!("{theirs}");
-    let Some(ours) = ours else { return };
-    if theirs != ours {
-        panic!("the daemons differ:\n{}", differences(&theirs, &ours));
-    }
 }
 
-/// Both texts, with a mark before each line that the other does not have.
+/// What to take from theirs (`-`) and to add (`+`) to get ours, with all that is common.
 fn differences(theirs: &str, ours: &str) -> String {
-    let marked = |text: &str, other: &str| {
-        let mark = |line| if other.lines().any(|l| l == line) { "   " } else { ">> " };
-        text.lines().map(|line| format!("{}{line}\n", mark(line))).collect::<String>()
-    };
-    format!("theirs:\n{}ours:\n{}", marked(theirs, ours), marked(ours, theirs))
+    let (old, new): (Vec<&str>, Vec<&str>) = (theirs.lines().collect(), ours.lines().collect());
+    // How many lines the tails from here and there have in common at most.
+    let mut common = vec![vec![0; new.len() + 1]; old.len() + 1];
+    for (i, line) in old.iter().enumerate().rev() {
+        for (j, other) in new.iter().enumerate().rev() {
+            let skip = common[i + 1][j].max(common[i][j + 1]);
+            common[i][j] = if line == other { common[i + 1][j + 1] + 1 } else { skip };
+        }
+    }
+    let (mut i, mut j, mut text) = (0, 0, String::new());
+    while i < old.len() || j < new.len() {
+        let (mark, line) = if i < old.len() && j < new.len() && old[i] == new[j] {
+            (i, j) = (i + 1, j + 1);
+            (' ', old[i - 1])
+        } else if j == new.len() || i < old.len() && common[i + 1][j] >= common[i][j + 1] {
+            i += 1;
+            ('-', old[i - 1])
+        } else {
+            j += 1;
+            ('+', new[j - 1])
+        };
+        text += &format!("{mark} {line}\n");
+    }
+    text
 }
 
 /// Starts the load balancing of a daemon.
@@ -104,12 +132,13 @@ fn table(host: &Host) -> String {
     host.run("ipvsadm -Sn")
 }
 
-/// What a daemon's log says about services, in order and without the time. (Two checkers may succeed at the
-/// same moment; those lines have no order.)
-fn told(daemon: &Daemon) -> String {
-    const ABOUT: [&str; 5] = [" VS ", "service ", "_CHECK", "Misc", "IPVS cmd"];
-    let log = daemon.log();
-    let lines = log.lines().filter_map(|line| Some(line.split_once(": ")?.1));
-    let wanted = lines.filter(|text| ABOUT.iter().any(|about| text.contains(about)));
-    wanted.map(|text| format!("{text}\n")).collect()
+/// What a log says about services, in order and without the time. Two checkers may succeed at the same moment;
+/// those lines have no order and are left out. What the kernel refused comes last: our daemon asks for many things
+/// at once and reads the answers afterwards.
+fn told(log: &str) -> String {
+    const ABOUT: [&str; 4] = [" VS ", "service ", "_CHECK", "Misc"];
+    let lines = || log.lines().filter_map(|line| Some(line.split_once(": ")?.1));
+    let about = lines().filter(|text| ABOUT.iter().any(|about| text.contains(about)));
+    let refused = lines().filter(|text| text.starts_with("IPVS cmd"));
+    about.chain(refused).map(|text| format!("{text}\n")).collect()
 }

@@ -73,7 +73,7 @@ impl Site {
     }
 
     #[track_caller]
-    fn listen(&mut self, number: usize, serves: bool) {
+    pub fn listen(&mut self, number: usize, serves: bool) {
         let host = &self.servers[number];
         let address = format!("0.0.0.0:{}", self.port());
         self.backends[number] = serves.then(|| Backend::start(host, &address, host.name()));
@@ -88,7 +88,7 @@ impl Site {
         let (address, port) = (self.servers[number].address(), self.port());
         format!(
             "  real_server {address} {port} {{\n    {lines}\n    TCP_CHECK {{\n      \
-             connect_timeout 2\n      retry 0\n    }}\n  }}\n"
+             connect_timeout 10\n      retry 0\n    }}\n  }}\n"
         )
     }
 
@@ -146,6 +146,23 @@ impl Site {
                 found == *weight
             })
         });
+    }
+
+    /// Waits until these real servers, and no others, have been given so many connections since they came.
+    /// (The kernel sums up every other second.)
+    #[track_caller]
+    pub fn wait_connections(&self, wanted: &[(usize, u32)]) {
+        wait_for(&format!("the connections are {wanted:?}"), || self.connections() == wanted);
+    }
+
+    fn connections(&self) -> Vec<(usize, u32)> {
+        let list = self.director.run("ipvsadm -Ln --stats");
+        let of = |server: &Host| {
+            let start = format!("  -> {}:{} ", server.address(), self.port());
+            let counters = list.lines().find_map(|line| line.strip_prefix(&start))?;
+            counters.split_whitespace().next()?.parse().ok()
+        };
+        (0..).zip(&self.servers).filter_map(|(n, server)| Some((n, of(server)?))).collect()
     }
 
     /// Who answers the client, asked as many times.

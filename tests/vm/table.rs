@@ -4,7 +4,7 @@ use std::path::Path;
 
 use testbed::{Lan, wait_for};
 
-use crate::{global, start, table};
+use crate::{global, start, table, told};
 
 /// Every protocol, forwarding method, tunnel and flag that this kernel knows.
 const EVERY_KIND: &str = "
@@ -184,4 +184,50 @@ fn order(list: &str) -> String {
     }
     services.sort();
     services.concat()
+}
+
+/// With `nftables_ipvs` a group is one service for a mark, and the kernel's packet filter gives out the marks.
+pub fn groups_through_nftables(program: &Path) -> String {
+    let lan = Lan::without_capture("10.9.0");
+    let director = lan.host("d", 1);
+    let services = "
+virtual_server_group G {
+  10.1.1.1-3 80
+  10.1.2.0/30 81
+}
+virtual_server_group G6 {
+  fd00:1::10 80
+}
+virtual_server_group H {
+  10.1.3.1 80
+}
+virtual_server group G {
+  lb_algo wlc
+  lb_kind TUN
+  protocol TCP
+  persistence_timeout 60
+  persistence_granularity 255.255.0.0
+  real_server 10.2.0.1 80 { }
+  real_server 10.2.0.2 80 { weight 2 }
+}
+virtual_server group G6 {
+  lb_algo wlc
+  lb_kind NAT
+  protocol TCP
+  real_server fd00:2::1 80 { }
+}
+virtual_server group H {
+  lb_algo wlc
+  lb_kind NAT
+  protocol UDP
+  real_server 10.2.0.1 80 { }
+}
+";
+    let daemon = start(&director, program, &(global("nftables_ipvs") + services));
+    wait_for("the last service is there", || table(&director).contains("-r 10.2.0.1:80 -m"));
+    let seen = table(&director) + &director.run("nft list ruleset");
+    let told = told(&daemon.stop());
+    let left = table(&director) + &director.run("nft list ruleset");
+    assert_eq!(left, "");
+    seen + &told
 }

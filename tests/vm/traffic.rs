@@ -1,5 +1,7 @@
 //! Connections of a client, and where they go.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::site::{Forwarding, Site};
@@ -30,8 +32,7 @@ fn one_dies(program: &Path, forwarding: Forwarding) -> String {
     site.wait_servers(&[0]);
     assert_eq!(site.answers(2), ["r0", "r0"]);
     let seen = table(&site.director);
-    let told = told(&daemon);
-    daemon.stop();
+    let told = told(&daemon.stop());
     format!("{seen}{told}{}", table(&site.director))
 }
 
@@ -54,9 +55,7 @@ pub fn quorum_lost_and_gained(program: &Path) -> String {
         assert_eq!(site.answers(2), answers);
         seen += &table(&site.director);
     }
-    seen += &told(&daemon);
-    daemon.stop();
-    seen
+    seen + &told(&daemon.stop())
 }
 
 /// With `inhibit_on_failure` and `sorry_server_inhibit` who does not serve has weight 0. The quorum has a dead
@@ -82,7 +81,50 @@ pub fn inhibited_servers_stay_with_weight_0(program: &Path) -> String {
         assert_eq!(site.answers(answers.len()), answers);
         seen += &table(&site.director);
     }
-    seen += &told(&daemon);
-    daemon.stop();
-    seen
+    seen + &told(&daemon.stop())
+}
+
+/// The exit status of a script is the weight.
+pub fn dynamic_weights(program: &Path) -> String {
+    let site = Site::new(Forwarding::Nat, 2);
+    let (script, status) = (site.director.file("check.sh"), site.director.file("status"));
+    fs::write(&status, "9").unwrap();
+    fs::write(&script, format!("#!/bin/sh\nexit $(cat {})\n", status.display())).unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let check = format!(
+        "weight 3\n    MISC_CHECK {{\n      misc_path {}\n      misc_dynamic\n      misc_timeout 20\n    }}",
+        script.display()
+    );
+    let lines = site.server(0, &check) + &site.server(1, "");
+    let daemon = site.start(program, &site.service(&lines));
+    let mut seen = String::new();
+    for (text, weight) in
+        [("9", Some(7)), ("2", Some(0)), ("1", None), ("255", Some(253)), ("0", Some(3))]
+    {
+        fs::write(&status, text).unwrap();
+        site.wait_weights([weight, Some(1)]);
+        seen += &table(&site.director);
+    }
+    let told = told(&daemon.stop()).replace(&script.display().to_string(), "check.sh");
+    // The C daemon does not say that the script's weight went with the script's success.
+    let told = told.lines().filter(|line| !line.contains("for inactive"));
+    seen + &told.map(|line| format!("{line}\n")).collect::<String>()
+}
+
+/// With `ha_suspend` nothing is checked while the virtual address is elsewhere.
+pub fn suspended_without_the_address(program: &Path) -> String {
+    let mut site = Site::new(Forwarding::Nat, 2);
+    let lines = "  ha_suspend\n".to_owned() + &site.server(0, "") + &site.server(1, "");
+    let daemon = site.start(program, &site.service(&lines));
+    let name = |verb: &str| format!("{verb} healthchecker for service [10.9.0.22]");
+    site.director.ip("address del 10.7.0.100/32 dev eth0");
+    daemon.wait_log(&name("Suspending"));
+    site.listen(1, false);
+    // Nobody notices: the one that is known to be dead is still there when all checkers have had a turn.
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    let suspended = table(&site.director);
+    assert!(suspended.contains("10.9.0.22"), "{suspended}");
+    site.director.ip("address add 10.7.0.100/32 dev eth0");
+    site.wait_servers(&[0]);
+    suspended + &table(&site.director) + &told(&daemon.stop())
 }

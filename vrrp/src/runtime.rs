@@ -148,8 +148,7 @@ pub struct Vrrp {
     lines: VecDeque<Line>,
     /// Told when no line waits, so that the log is never behind the scripts.
     notices: VecDeque<Notice>,
-    /// What the last mail about each instance (`INSTANCE`) and group (`GROUP`) said.
-    mailed: HashMap<(&'static str, String), NotifyEvent>,
+    mailed: tell::Mailed,
     /// Announcements whose addresses the kernel may not have yet.
     announcements: Vec<Action>,
     /// The event that goes on with many addresses, announcements or words is armed.

@@ -233,7 +233,10 @@ impl Verdict {
                 }
             }
             (Kind::Misc(_), Outcome::Failure(_)) => 0,
-            (Kind::File(file), Outcome::Number(number)) => file_weight(file, *number),
+            (Kind::File(file), Outcome::Number(number)) => match finding(of, outcome) {
+                Finding::Good => file_weight(file, *number),
+                _ => return None,
+            },
             _ => return None,
         };
         (adds != self.contribution).then_some(adds)

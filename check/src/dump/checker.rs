@@ -219,10 +219,7 @@ fn files(t: &mut Text, check: &Check) {
                         && own.file.name == file.name
                     {
                         let (service, server) = (&service.settings.name, &real.settings.name);
-                        t.line(format_args!(
-                            "     {service} -> {server}, weight {}",
-                            weight(own)
-                        ));
+                        t.line(format_args!("     {service} -> {server}, weight {}", weight(own)));
                     }
                 }
             }

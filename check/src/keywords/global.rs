@@ -40,6 +40,8 @@ pub struct Globals {
     pub nftables: Option<String>,
     /// `nftables_ipvs_priority`.
     pub nftables_priority: Option<i32>,
+    /// `nftables_counters`.
+    pub nftables_counters: bool,
     /// `nftables_ipvs_start_fwmark`.
     pub nftables_start_fwmark: Option<u32>,
     /// How the checkers' process would be scheduled.
@@ -199,6 +201,10 @@ pub static GLOBAL: Table<Globals> = Table::new(&[
         .unit("bytes"),
     ),
     force("lvs_netlink_monitor_rcv_bufs_force"),
+    Row::new(
+        Keyword::new("nftables_counters", Args::Flag, "count what the rules match"),
+        |globals, _, _| globals.nftables_counters = true,
+    ),
     Row::new(
         Keyword::new(
             "nftables_ipvs",

@@ -105,6 +105,7 @@ fn plan<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, settings: Settings) {
     let Some(check) = w.check() else { return };
     let Settings { globals, virtual_servers, tls, groups, files } = settings;
     check.follow_globals(&globals);
+    check.follow_filter(&globals, &virtual_servers);
     check.shown = Shown { tls, groups, files };
     let suspendable = virtual_servers.iter().any(|server| server.ha_suspend);
     addresses::watch(s, w, suspendable);
@@ -170,7 +171,8 @@ fn step<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W) -> bool {
     match step {
         Step::End(slot) => end(s, w, slot),
         Step::Leave(slot, settings) => {
-            let (keys, places) = (keys(&settings).0, places(&settings));
+            let keys = check.marks(&settings).unwrap_or_else(|| keys(&settings).0);
+            let places = places(&settings);
             check.with(slot, |service, work| {
                 service.leave(&keys, work);
                 service.vacate(&places, work);
@@ -307,6 +309,9 @@ impl Check {
 
     /// What the kernel is to know a virtual server by.
     fn limited_keys(&self, settings: &VirtualServer) -> Vec<ServiceKey> {
+        if let Some(marks) = self.marks(settings) {
+            return marks;
+        }
         let (keys, all) = keys(settings);
         if !all && let Identity::Group(group, _) = &settings.identity {
             log::error!(

@@ -9,7 +9,7 @@ use crate::keywords::FlushOnStop;
 use crate::service::lifecycle::Ending;
 
 /// Ends everything: checks, then virtual servers as `lvs_flush_on_stop` says. `keep`: the kernel goes
-/// on balancing as it does (`-I`), and nobody is told anything.
+/// on balancing as it does (`-I`), and nobody is told anything; timeouts and the sync daemon are given back still.
 pub fn stop<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, keep: bool) {
     let Some(check) = w.check() else { return };
     if std::mem::replace(&mut check.stopping, true) {
@@ -22,8 +22,9 @@ pub fn stop<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, keep: bool) {
     check.halt();
     if !keep {
         check.end_services();
-        check.release();
+        check.release_filter();
     }
+    check.release();
     if let Some(allowed) = check.pings.take() {
         ping::restore(&allowed);
     }

@@ -192,6 +192,8 @@ impl Service {
         let Some(old) = old else { return };
         match &mut self.sorry {
             Some(new) if is_same_server(&old.settings, &new.settings) => new.serves = old.serves,
+            // One that is not in the table goes without a word.
+            _ if !old.serves && !old.settings.inhibit => {}
             _ => {
                 let (server, service) = (&old.settings.name, &self.settings.name);
                 work.line(format!("Removing sorry server {server} from VS {service}"));

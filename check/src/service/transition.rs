@@ -23,34 +23,34 @@ pub(crate) struct Result {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Came {
     /// The kernel refused: nothing has changed.
-    ToNothing,
+    Nothing,
     /// The real server is what it was.
-    ToTheSame,
+    Same,
     /// The real server went up or down.
-    ToAChange,
+    Change,
 }
 
 impl Service {
     /// Takes a definitive result of a checker of a real server.
     pub(crate) fn judged(&mut self, index: usize, result: Result, work: &mut Work<'_>) -> Came {
-        let Some(real) = self.reals.get(index) else { return Came::ToNothing };
+        let Some(real) = self.reals.get(index) else { return Came::Nothing };
         let failed = real.failed;
         let (changes, after) = match (result.was_up, result.up) {
             (true, false) => (failed == 0, failed.saturating_add(1)),
             (false, true) => (failed <= 1, failed.saturating_sub(1)),
             (false, false) if result.told => {
                 self.tell_real(index, false, work);
-                return Came::ToTheSame;
+                return Came::Same;
             }
-            _ => return Came::ToTheSame,
+            _ => return Came::Same,
         };
         if changes && !self.set_alive(index, result.up, work) {
-            return Came::ToNothing;
+            return Came::Nothing;
         }
         if let Some(real) = self.reals.get_mut(index) {
             real.failed = after;
         }
-        if changes { Came::ToAChange } else { Came::ToTheSame }
+        if changes { Came::Change } else { Came::Same }
     }
 
     /// Brings a real server up or down; false when the kernel refused.

@@ -1,5 +1,7 @@
 //! The messages of a transaction. Unlike elsewhere in netlink, numbers are in the network's byte
-//! order; what registers hold is in the order the packet or the machine has it.
+//! order; what registers hold is in the order the packet or the machine has it. Attributes are told
+//! by numbers that mean something else in every message and expression: see the enumerations of
+//! linux/netfilter/nf_tables.h.
 
 use std::net::IpAddr;
 
@@ -40,6 +42,14 @@ const POSTROUTING: &str = "postrouting";
 /// Where the chains hook in (`NF_INET_*`).
 const HOOK_INPUT: u32 = 1;
 const HOOK_POSTROUTING: u32 = 4;
+/// `NFT_META_*`.
+const META_MARK: u32 = 3;
+const META_PROTOCOL: u32 = 16;
+/// `NFT_PAYLOAD_*`.
+const NETWORK_HEADER: u32 = 1;
+const TRANSPORT_HEADER: u32 = 2;
+/// `NFT_RETURN`.
+const RETURN: i32 = -5;
 /// `NF_IP_PRI_NAT_SRC`.
 const PRIORITY_NAT: i32 = 100;
 const ACCEPT: u32 = 1;
@@ -213,20 +223,20 @@ impl Transaction {
         };
         self.add_rule(family, table, INPUT, |w| {
             expression(w, "meta", |w| {
-                number(w, 2, 16);
+                number(w, 2, META_PROTOCOL);
                 number(w, 1, 1);
             });
             let [_, number_of_protocol] = wire::protocol_number(protocol).to_be_bytes();
             equal(w, &[number_of_protocol]);
-            load(w, 1, 1, offset, length);
-            load(w, port_register, 2, 2, 2);
+            load(w, 1, NETWORK_HEADER, offset, length);
+            load(w, port_register, TRANSPORT_HEADER, 2, 2);
             expression(w, "lookup", |w| {
                 number(w, 2, 1);
                 number(w, 3, 1);
                 w.text(1, map_name(protocol));
             });
             expression(w, "meta", |w| {
-                number(w, 2, 3);
+                number(w, 2, META_MARK);
                 number(w, 3, 1);
             });
             if counter {
@@ -234,7 +244,7 @@ impl Transaction {
             }
             expression(w, "immediate", |w| {
                 number(w, 1, 0);
-                w.nest(2, |w| w.nest(2, |w| w.attribute(1, &(-5_i32).to_be_bytes())));
+                w.nest(2, |w| w.nest(2, |w| w.attribute(1, &RETURN.to_be_bytes())));
             });
         });
     }
@@ -243,7 +253,7 @@ impl Transaction {
     pub(super) fn masquerade(&mut self, table: &str, network: Network) {
         let mask = network.mask.octets();
         self.add_rule(Family::Inet, table, POSTROUTING, |w| {
-            load(w, 1, 1, 12, 4);
+            load(w, 1, NETWORK_HEADER, 12, 4);
             if mask != [0xff; 4] {
                 expression(w, "bitwise", |w| {
                     number(w, 1, 1);
@@ -337,7 +347,7 @@ fn equal(w: &mut Writer, value: &[u8]) {
     });
 }
 
-/// Loads a part of the packet: of its network header (1) or its transport header (2).
+/// Loads a part of one of the packet's headers.
 fn load(w: &mut Writer, register: u32, header: u32, offset: u32, length: u32) {
     expression(w, "payload", |w| {
         number(w, 1, register);
@@ -345,4 +355,47 @@ fn load(w: &mut Writer, register: u32, header: u32, offset: u32, length: u32) {
         number(w, 3, offset);
         number(w, 4, length);
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use netlink::codec::{Attributes, Messages};
+
+    use super::*;
+
+    fn elements(count: u32) -> Vec<Element> {
+        let address = |n: u32| std::net::Ipv4Addr::from_bits(n).into();
+        let element = |n| Element { port: 80, first: address(n), last: address(n + 1), mark: n };
+        (0..count).map(|n| element(n * 2)).collect()
+    }
+
+    #[test]
+    fn every_element_is_in_one_message_of_a_batch_that_begins() {
+        for count in [0, 1, 256, 257, 5000] {
+            let elements = elements(count);
+            let mut transaction = Transaction::new();
+            transaction.add_elements(Family::Inet, "table", "tcp_map", &elements);
+            assert!(!transaction.too_long);
+            let messages: Vec<_> = Messages::new(transaction.writer.as_bytes()).collect();
+            assert_eq!(messages.len(), transaction.messages);
+            assert_eq!((messages[0].kind, messages[0].payload), (BEGIN, &[0, 0, 0, 10][..]));
+            let mut marks = Vec::new();
+            for message in &messages[1..] {
+                assert_eq!(message.kind, 0x0a0c);
+                let list = Attributes::after(message.payload, 4).find_kind(3).unwrap();
+                for element in list.nested() {
+                    let data = element.nested().find_kind(2).unwrap();
+                    marks.push(data.nested().find_kind(1).unwrap().u32().unwrap());
+                }
+            }
+            assert_eq!(marks, elements.iter().map(|e| e.mark).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn keys_are_padded_to_registers() {
+        let four = [10, 0, 0, 1, 0x1f, 0x90, 0, 0];
+        assert_eq!(key([10, 0, 0, 1].into(), 8080), four);
+        assert_eq!(key(std::net::Ipv6Addr::LOCALHOST.into(), 1).len(), 20);
+    }
 }

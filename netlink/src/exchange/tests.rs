@@ -57,3 +57,17 @@ fn an_error_says_what_the_kernel_said() {
     assert_eq!(error.to_string(), "File exists (because)");
     assert_eq!(io::Error::from(error).kind(), io::ErrorKind::AlreadyExists);
 }
+
+#[test]
+fn a_transaction_refused_at_its_beginning_is_not_waited_for() {
+    let mut writer = Writer::new();
+    // Of connection tracking, which has no transactions; without privileges nobody has.
+    writer.message(0x10, libc::NLM_F_REQUEST as u16, 0, |w| w.raw(&[0, 0, 0, 1])).unwrap();
+    writer.message(0x100, libc::NLM_F_REQUEST as u16, 0, |w| w.raw(&[0; 4])).unwrap();
+    let mut exchange = Exchange::open(Protocol::Netfilter).unwrap();
+    let (failures, unanswered) = exchange.exchange(writer.as_bytes(), 2, true);
+    assert_eq!(unanswered, None);
+    let errno = failures[0].as_ref().unwrap().errno;
+    assert!([Errno::EOPNOTSUPP, Errno::EINVAL, Errno::EPERM].contains(&errno), "{errno}");
+    assert_eq!(failures[1], None);
+}

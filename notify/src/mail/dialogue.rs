@@ -186,8 +186,7 @@ impl Dialogue {
         self.outcome.as_ref()
     }
 
-    /// Takes what the server has sent. What it sends before we have asked belongs to no reply of
-    /// ours and would be taken for one; a server that does so gets the answers it deserves.
+    /// Takes what the server has sent.
     pub fn received(&mut self, mut bytes: &[u8]) -> Step {
         while !bytes.is_empty() {
             let (used, reply) = self.replies.take(bytes);
@@ -225,7 +224,7 @@ impl Dialogue {
     fn answered(&mut self, reply: &Reply) -> Step {
         match (self.stage, reply.code) {
             (Stage::Greeting, 220) => self.greet(),
-            (Stage::Ehlo, 250) => return self.choose(reply),
+            (Stage::Ehlo, 250) => self.choose(reply),
             (Stage::Ehlo, 500..) if self.plan.encryption == Some(Encryption::Offered) => {
                 self.say(Stage::Helo, self.helo());
             }
@@ -234,7 +233,7 @@ impl Dialogue {
                 self.mail()
             }
             (Stage::Auth(mechanism, asked), 334) => {
-                return self.challenged(mechanism, asked, reply);
+                self.challenged(mechanism, asked, reply);
             }
             (Stage::Helo, 250) | (Stage::Auth(..), 235) => self.mail(),
             (Stage::Mail, 250) => self.rcpt(0),
@@ -270,17 +269,15 @@ impl Dialogue {
     }
 
     /// The server has said what it offers.
-    fn choose(&mut self, reply: &Reply) -> Step {
+    fn choose(&mut self, reply: &Reply) {
         let offers = reply.response().and_then(|r| ServerInfo::from_response(&r).ok());
         let offers = offers.unwrap_or_default();
         if !self.secured && self.plan.encryption.is_some() {
             if offers.supports_feature(Extension::StartTls) && super::stream::HAS_TLS {
-                self.say(Stage::StartTls, Starttls);
-                return Step::Receive;
+                return self.say(Stage::StartTls, Starttls);
             }
             if self.plan.encryption != Some(Encryption::Offered) {
-                self.fail(Failure::NoTls);
-                return Step::Receive;
+                return self.fail(Failure::NoTls);
             }
         }
         if let Some(credentials) = self.plan.credentials.clone() {
@@ -293,13 +290,12 @@ impl Dialogue {
                 Some((mechanism, auth)) => self.say(Stage::Auth(mechanism, 0), auth),
                 None => self.fail(Failure::NoAuth),
             }
-            return Step::Receive;
+            return;
         }
         self.mail();
-        Step::Receive
     }
 
-    fn challenged(&mut self, mechanism: Mechanism, asked: u32, reply: &Reply) -> Step {
+    fn challenged(&mut self, mechanism: Mechanism, asked: u32, reply: &Reply) {
         let auth = self
             .plan
             .credentials
@@ -312,7 +308,6 @@ impl Dialogue {
             }
             _ => self.fail(Failure::Code("AUTH", reply.code)),
         }
-        Step::Receive
     }
 
     /// Addresses that lettre does not take (`root`, say) are for the server to judge.

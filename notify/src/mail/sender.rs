@@ -4,28 +4,22 @@
 //! for the connection. Each wait has a limit, and the whole of a connection too.
 
 use std::collections::VecDeque;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::rc::Rc;
-use std::time::Duration;
 
 use scheduler::{Cause, Class, Ready, Scheduler, ThreadId, Time};
 
-use super::dialogue::{Dialogue, Failure, Outcome, Plan, Step};
-use super::message::{Message, envelope};
+use super::dialogue::{Failure, Outcome};
 use super::outbox::{Letter, Next};
 use super::resolve::{Lookup, Progress, known};
-use super::stream::{Handshake, Stream};
+use super::session::{Session, Want};
 use super::{Mailer, Sending};
 use crate::notifier::{HasNotify, look_drained};
 
-/// How long a connection may last, however slowly the server answers.
-const WHOLE: Duration = Duration::from_secs(600);
-/// Bytes read at once.
-const BUFFER: usize = 4096;
-/// Reads before the server is held to talk without end.
-const MAX_READS: usize = 256;
+/// Longest answer of a name server that is read.
+const MAX_DATAGRAM: usize = 4096;
 /// Datagrams of strangers before a name server's answer is given up.
 const MAX_STRANGE: usize = 64;
 
@@ -53,38 +47,6 @@ pub(crate) struct Resolving {
     strange: usize,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    Connecting,
-    Talking,
-    Shaking,
-}
-
-#[derive(Debug)]
-pub(crate) struct Session {
-    sending: Rc<Sending>,
-    /// The recipients of this try, as configured.
-    to: Vec<String>,
-    plan: Plan,
-    address: SocketAddr,
-    rest: VecDeque<SocketAddr>,
-    stream: Option<Stream>,
-    dialogue: Dialogue,
-    phase: Phase,
-    deadline: Time,
-    end: Time,
-}
-
-/// What a connection needs.
-enum Want {
-    Read,
-    Write,
-    /// The dialogue is over.
-    Over,
-    /// The connection is.
-    Lost(String),
-}
-
 /// Arms the event that looks what is next.
 pub(super) fn arm<W: HasNotify + 'static>(s: &mut Scheduler<W>, w: &mut W) {
     let mailer = &mut w.notify().mail;
@@ -109,7 +71,7 @@ pub(crate) fn give_up<W: HasNotify + 'static>(s: &mut Scheduler<W>, w: &mut W) -
             s.cancel(timer);
         }
         Work::Resolving(mut resolving) => resolving.close(s),
-        Work::Talking(mut session) => session.close(s),
+        Work::Talking(mut session) => close(s, &mut session),
     }
     mailer.outbox.clear()
 }
@@ -233,7 +195,7 @@ impl Resolving {
     }
 
     fn receive(&mut self) -> Progress {
-        let mut datagram = [0; BUFFER];
+        let mut datagram = [0; MAX_DATAGRAM];
         let Some(socket) = &self.socket else { return self.lookup.unanswered() };
         loop {
             match socket.recv(&mut datagram) {
@@ -263,63 +225,25 @@ fn open<W: HasNotify + 'static>(
     w: &mut W,
     letter: &Letter,
     sending: Rc<Sending>,
-    mut rest: VecDeque<SocketAddr>,
+    rest: VecDeque<SocketAddr>,
 ) {
-    let Some(address) = rest.pop_front() else { return };
-    let to = letter.to.clone().unwrap_or_else(|| sending.mail.to.clone());
-    let plan = plan(letter, &sending, &to);
-    let session = Session {
-        sending,
-        to,
-        dialogue: Dialogue::new(plan.clone()),
-        plan,
-        address,
-        rest,
-        stream: None,
-        phase: Phase::Connecting,
-        deadline: s.now(),
-        end: s.now() + WHOLE,
-    };
+    let Some(session) = Session::new(letter, sending, rest, s.now()) else { return };
     connect(s, w, Box::new(session));
-}
-
-fn plan(letter: &Letter, sending: &Sending, to: &[String]) -> Plan {
-    let mail = &sending.mail;
-    let from = mail.sender();
-    let message = Message {
-        date: &letter.date,
-        from: &from,
-        to: &mail.to,
-        subject: &format!("[{}] {}", sending.router_id, letter.subject),
-        body: &letter.body,
-    };
-    Plan {
-        helo: envelope(&mail.helo_name()),
-        from: envelope(&from),
-        to: to.iter().map(|address| envelope(address)).collect(),
-        message: message.wire(),
-        encryption: mail.encryption,
-        credentials: mail.credentials.clone(),
-    }
 }
 
 /// Tries the session's address, or one behind it.
 fn connect<W: HasNotify + 'static>(s: &mut Scheduler<W>, w: &mut W, mut session: Box<Session>) {
     loop {
-        let begun = Stream::connect(session.address).and_then(|stream| {
-            session.deadline = s.now() + session.sending.mail.step_timeout();
-            let fd = stream.fd();
-            session.stream = Some(stream);
-            let wait = Some(session.sending.mail.step_timeout());
-            s.add_write(Class::Background, fd, wait, 0, on_io::<W>)
-        });
+        let begun = session
+            .connect(s.now())
+            .and_then(|(fd, wait)| s.add_write(Class::Background, fd, Some(wait), 0, on_io::<W>));
         match begun {
             Ok(_) => {
                 w.notify().mail.work = Work::Talking(session);
                 return;
             }
             Err(error) => {
-                session.close(s);
+                close(s, &mut session);
                 let text = format!("{} cannot be reached: {error}", session.name());
                 if !session.next_address() {
                     return failed(s, w, &text, false);
@@ -333,14 +257,14 @@ fn connect<W: HasNotify + 'static>(s: &mut Scheduler<W>, w: &mut W, mut session:
 fn on_io<W: HasNotify + 'static>(s: &mut Scheduler<W>, w: &mut W, ready: Ready) {
     let mailer = &mut w.notify().mail;
     let Work::Talking(mut session) = std::mem::take(&mut mailer.work) else { return };
-    let want = session.go_on(ready.cause, s.now());
-    let fd = session.stream.as_ref().map_or(-1, Stream::fd);
-    let wait = Some(session.deadline.min(session.end).since(s.now()));
+    let want = session.go_on(ready.cause == Cause::TimedOut, s.now());
+    let (fd, wait) = session.wait(s.now());
+    let wait = Some(wait);
     let registered = match want {
         Want::Read => s.add_read(Class::Background, fd, wait, 0, on_io::<W>),
         Want::Write => s.add_write(Class::Background, fd, wait, 0, on_io::<W>),
         Want::Over => {
-            session.close(s);
+            close(s, &mut session);
             return conclude(s, w, session);
         }
         Want::Lost(reason) => return lost(s, w, session, &reason),
@@ -351,6 +275,13 @@ fn on_io<W: HasNotify + 'static>(s: &mut Scheduler<W>, w: &mut W, ready: Ready) 
     }
 }
 
+/// Ends the connection, if there is one.
+fn close<W>(s: &mut Scheduler<W>, session: &mut Session) {
+    if let Some(stream) = session.take_stream() {
+        s.forget(stream.fd());
+    }
+}
+
 /// The connection is lost, which may not matter any more.
 fn lost<W: HasNotify + 'static>(
     s: &mut Scheduler<W>,
@@ -358,12 +289,12 @@ fn lost<W: HasNotify + 'static>(
     mut session: Box<Session>,
     reason: &str,
 ) {
-    session.close(s);
-    if session.dialogue.outcome().is_some() {
+    close(s, &mut session);
+    if session.outcome().is_some() {
         return conclude(s, w, session);
     }
     let text = format!("{}: {reason}", session.name());
-    if session.dialogue.has_begun() || !session.next_address() {
+    if session.has_begun() || !session.next_address() {
         return failed(s, w, &text, false);
     }
     log::info!("{text}");
@@ -372,20 +303,24 @@ fn lost<W: HasNotify + 'static>(
 
 /// The dialogue has come to its end.
 fn conclude<W: HasNotify + 'static>(s: &mut Scheduler<W>, w: &mut W, mut session: Box<Session>) {
-    match session.dialogue.outcome().cloned() {
+    match session.outcome().cloned() {
         Some(Outcome::Sent(refused)) => {
             log::info!("SMTP alert successfully sent.");
             let mut left = Vec::new();
             for one in refused {
                 session.complain("RCPT", one.code);
-                let Some(recipient) = session.to.get(one.recipient) else { continue };
+                let Some(recipient) = session.recipient(one.recipient) else { continue };
                 log::warn!("{recipient} does not get the mail (status code {})", one.code);
                 if one.code < 500 {
-                    left.push(recipient.clone());
+                    left.push(recipient.to_owned());
                 }
             }
             let now = s.now();
             let mailer = &mut w.notify().mail;
+            if mailer.hurry && !left.is_empty() {
+                left.clear();
+                mailer.lost = mailer.lost.saturating_add(1);
+            }
             if let Some(letter) = mailer.outbox.sent(now, left) {
                 given_up(mailer, &letter);
             }
@@ -418,110 +353,4 @@ fn failed<W: HasNotify + 'static>(s: &mut Scheduler<W>, w: &mut W, reason: &str,
 fn given_up(mailer: &mut Mailer, letter: &Letter) {
     mailer.lost = mailer.lost.saturating_add(letter.alerts);
     log::error!("the mail '{}' is given up (alerts lost so far: {})", letter.subject, mailer.lost);
-}
-
-impl Session {
-    fn name(&self) -> String {
-        format!("SMTP server [{}]:{}", self.address.ip(), self.address.port())
-    }
-
-    fn complain(&self, command: &str, code: u16) {
-        let server = self.name();
-        log::info!("Error processing {command} cmd on {server}. SMTP status code = {code}");
-    }
-
-    /// Gets ready for the next address, if there is one.
-    fn next_address(&mut self) -> bool {
-        let Some(address) = self.rest.pop_front() else { return false };
-        self.address = address;
-        self.phase = Phase::Connecting;
-        self.dialogue = Dialogue::new(self.plan.clone());
-        true
-    }
-
-    fn close<W>(&mut self, s: &mut Scheduler<W>) {
-        if let Some(stream) = self.stream.take() {
-            s.forget(stream.fd());
-        }
-    }
-
-    /// Does what can be done now.
-    fn go_on(&mut self, cause: Cause, now: Time) -> Want {
-        if cause == Cause::TimedOut {
-            return Want::Lost("no answer in time".into());
-        }
-        let result = match self.phase {
-            Phase::Connecting => self.connected(now),
-            Phase::Shaking => self.shake(now),
-            Phase::Talking => self.talk(now),
-        };
-        result.unwrap_or_else(|error| Want::Lost(error.to_string()))
-    }
-
-    fn connected(&mut self, now: Time) -> io::Result<Want> {
-        if let Some(stream) = &self.stream {
-            stream.connected()?;
-        }
-        log::info!("Remote {} connected.", self.name());
-        self.phase = Phase::Talking;
-        self.deadline = now + self.sending.mail.step_timeout();
-        Ok(Want::Read)
-    }
-
-    fn shake(&mut self, now: Time) -> io::Result<Want> {
-        let Some(stream) = &mut self.stream else { return Ok(Want::Over) };
-        match stream.shake()? {
-            Handshake::Read => Ok(Want::Read),
-            Handshake::Write => Ok(Want::Write),
-            Handshake::Done => {
-                self.dialogue.secured();
-                self.phase = Phase::Talking;
-                self.talk(now)
-            }
-        }
-    }
-
-    fn talk(&mut self, now: Time) -> io::Result<Want> {
-        let mut buffer = [0; BUFFER];
-        for _ in 0..MAX_READS {
-            let Some(stream) = &mut self.stream else { return Ok(Want::Over) };
-            while !self.dialogue.output().is_empty() {
-                match stream.write(self.dialogue.output()) {
-                    Ok(count) => self.dialogue.sent(count),
-                    Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Want::Write),
-                    Err(error) => return Err(error),
-                }
-                // The limit is for one step: for a piece sent, and for the answer to the last.
-                self.deadline = now + self.sending.mail.step_timeout();
-            }
-            let step = match stream.read(&mut buffer) {
-                Ok(0) => self.dialogue.closed(),
-                Ok(count) => self.dialogue.received(buffer.get(..count).unwrap_or_default()),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Want::Read),
-                Err(error) => return Err(error),
-            };
-            match step {
-                Step::Receive => {}
-                Step::Close => return Ok(Want::Over),
-                Step::Secure => {
-                    self.secure()?;
-                    return self.shake(now);
-                }
-            }
-        }
-        Err(io::Error::other("the server talks without end"))
-    }
-
-    fn secure(&mut self) -> io::Result<()> {
-        let mail = &self.sending.mail;
-        let (Some(stream), Some(tls)) = (self.stream.take(), &self.sending.tls) else {
-            return Err(io::Error::other("TLS is not available"));
-        };
-        let host = mail.server.as_ref().map_or("", |(host, _)| host);
-        if let Some(encryption) = mail.encryption {
-            self.stream = Some(tls.wrap(stream, host, encryption)?);
-        }
-        self.phase = Phase::Shaking;
-        Ok(())
-    }
 }

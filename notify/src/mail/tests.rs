@@ -59,6 +59,7 @@ fn finish(mut s: Scheduler<World>, mut w: World) -> World {
 /// The usual answer to a line.
 fn reply(line: &str, offers: &str) -> String {
     match line.split(' ').next().unwrap_or_default() {
+        "RCPT" if line.contains("later") => "450 later\r\n".into(),
         "EHLO" => format!("250-mail\r\n{offers}250 HELP\r\n"),
         "AUTH" => "235 welcome\r\n".into(),
         "DATA" => "354 go\r\n".into(),
@@ -156,6 +157,23 @@ fn a_name_is_looked_up_and_its_addresses_are_tried_in_turn() {
     let w = send(&settings("mail", at.port()), resolver);
     assert_eq!(heard(&receiver).last().unwrap(), "QUIT");
     assert_eq!(w.0.lost_alerts(), 0);
+}
+
+#[test]
+fn at_the_end_a_recipient_refused_for_now_was_tried_again_without_a_pause() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut settings = settings("127.0.0.1", listener.local_addr().unwrap().port());
+    settings.mail.to.push("later@example.org".into());
+    let (sender, receiver) = channel();
+    std::thread::spawn(move || {
+        while let Ok((stream, _)) = listener.accept() {
+            sender.send(serve(stream, true, "", "QUIT")).unwrap();
+        }
+    });
+    let w = send(&settings, no_resolver);
+    assert_eq!(heard(&receiver).last().unwrap(), "QUIT");
+    assert!(receiver.try_recv().is_err(), "one try only");
+    assert_eq!(w.0.lost_alerts(), 1);
 }
 
 #[test]
@@ -293,6 +311,7 @@ mod tls {
             configure_mail(&mut s, &mut w, &settings, "R1");
             w.0.mail.sending = Some(Rc::new(Sending {
                 mail: settings.mail.clone(),
+                from: "ka@example.org".into(),
                 router_id: "R1".into(),
                 tls: Some(Tls::trusting(certificate)),
             }));

@@ -149,12 +149,12 @@ impl Daemon {
         text
     }
 
-    /// SIGTERM, and the daemon's end.
+    /// SIGTERM, and the daemon's end. Returns everything it logged.
     ///
     /// # Panics
     /// When it ends with a status other than 0 or leaves a pid file or a child behind.
     #[track_caller]
-    pub fn stop(mut self) {
+    pub fn stop(mut self) -> String {
         let children = descendants(self.pid());
         self.signal(Signal::SIGTERM);
         let status = self.wait_end();
@@ -164,6 +164,7 @@ impl Daemon {
         wait_for(&format!("{}'s children end", self.name), || {
             children.iter().all(|pid| ended(*pid))
         });
+        self.log()
     }
 
     /// Waits for the daemon to end by itself.

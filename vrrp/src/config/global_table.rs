@@ -462,7 +462,7 @@ pub static GLOBALS: Table<Builder> = Table::new(&[
         |b, _, _| b.globals.settings.recorded.nftables_ifindex = true,
     ),
     B::new(
-        Keyword::new("nftables_counters", Args::Flag, "count what the rules match").not_yet(),
+        Keyword::new("nftables_counters", Args::Flag, "count what the rules match"),
         |b, _, _| b.globals.settings.recorded.nftables_counters = true,
     ),
 ]);

@@ -84,7 +84,7 @@ impl Vrrp {
             actions: Vec::new(),
             lines: VecDeque::new(),
             notices: VecDeque::new(),
-            mailed: HashMap::new(),
+            mailed: tell::Mailed::default(),
             announcements: Vec::new(),
             settling: false,
             resync_at: None,

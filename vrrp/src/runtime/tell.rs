@@ -1,6 +1,7 @@
 //! Telling scripts, FIFOs and people what happened, in the order of spec vrrp-behaviour §9: the
 //! state's own script, the generic script, the FIFOs, mail.
 
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use notify::{Alert, Script, vrrp_line};
@@ -108,9 +109,10 @@ impl Vrrp {
                 | NotifyEvent::Stop
                 | NotifyEvent::Deleted
         );
-        let mail = (settings.smtp_alert && state)
-            .then(|| self.mail(kind, &name, notice, faults))
-            .flatten();
+        let news = settings.smtp_alert
+            && state
+            && self.mailed.is_news(kind, &name, notice.event, notice.removed, faults);
+        let mail = news.then(|| alert(kind == "GROUP", &name, notice.event));
         Some(Told {
             kind,
             name,
@@ -121,24 +123,31 @@ impl Vrrp {
             mail,
         })
     }
+}
 
-    /// The mail about a change of state, unless the last one said the same.
-    fn mail(
+/// What the last mail about each instance (`INSTANCE`) and group (`GROUP`) said.
+#[derive(Default)]
+pub(super) struct Mailed(HashMap<(&'static str, String), NotifyEvent>);
+
+impl Mailed {
+    /// Whether a mail is due: `faults` are wanted, and the last one did not say the same. Nothing is
+    /// kept of what is removed.
+    fn is_news(
         &mut self,
         kind: &'static str,
         name: &str,
-        notice: &Notice,
+        event: NotifyEvent,
+        removed: bool,
         faults: bool,
-    ) -> Option<Alert> {
-        if notice.event == NotifyEvent::Fault && !faults {
-            return None;
-        }
+    ) -> bool {
         let key = (kind, name.to_owned());
-        let last = match notice.removed {
-            true => self.mailed.remove(&key),
-            false => self.mailed.insert(key, notice.event),
+        let wanted = faults || event != NotifyEvent::Fault;
+        let last = match (removed, wanted) {
+            (true, _) => self.0.remove(&key),
+            (false, true) => self.0.insert(key, event),
+            (false, false) => None,
         };
-        (last != Some(notice.event)).then(|| alert(kind == "GROUP", name, notice.event))
+        wanted && last != Some(event)
     }
 }
 
@@ -163,6 +172,28 @@ fn alert(group: bool, name: &str, event: NotifyEvent) -> Alert {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_news_is_mailed() {
+        use NotifyEvent::{Backup, Deleted, Fault, Master};
+        let mut mailed = Mailed::default();
+        let mut is_news =
+            |event, removed, faults| mailed.is_news("INSTANCE", "N", event, removed, faults);
+        assert!(is_news(Backup, false, true));
+        assert!(!is_news(Backup, false, true));
+        assert!(is_news(Master, false, true));
+        assert!(is_news(Fault, false, true));
+        assert!(!is_news(Fault, false, false));
+        assert!(is_news(Backup, false, false));
+        // As if FAULT had not been.
+        assert!(!is_news(Fault, false, false));
+        assert!(!is_news(Backup, false, false));
+        // One of the same name that comes later is another.
+        assert!(!is_news(Fault, true, false));
+        assert!(is_news(Backup, false, false));
+        assert!(is_news(Deleted, true, true));
+        assert!(is_news(Backup, false, true));
+    }
 
     #[test]
     fn mails_have_the_words_of_the_c_daemon() {

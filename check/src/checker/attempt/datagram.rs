@@ -13,7 +13,7 @@ use super::socket::{self, NotMade};
 use super::{Attempt, Outcome, dns, ended, udp};
 use crate::checker::{Checker, CheckerId, find};
 use crate::runtime::HasCheck;
-use crate::settings::{CheckerSettings, Connection, Kind};
+use crate::settings::{CheckerSettings, Connection, Endpoint, Kind};
 
 /// Datagrams looked at before others get their turn.
 const BATCH: usize = 16;
@@ -31,7 +31,7 @@ pub(crate) struct Datagram {
 impl Datagram {
     /// Closes its socket.
     pub(super) fn abandon<W>(self, s: &mut Scheduler<W>) {
-        s.forget(self.socket.as_raw_fd());
+        s.forget_closing(self.socket.as_raw_fd());
     }
 }
 
@@ -57,7 +57,6 @@ fn send(
     connection: &Connection,
 ) -> Result<(Socket, u16), Outcome> {
     let v6 = connection.target.is_ipv6();
-    let pings = settings.kind == Kind::Ping;
     let made = match checker.pinger.take() {
         Some(pinger) => Ok((pinger.socket, pinger.sequence.wrapping_add(1))),
         None => open(settings, connection),
@@ -67,15 +66,13 @@ fn send(
         Err(Failed::NotMade(why)) => {
             return Err(Outcome::NotMade(why.text(settings, &checker.server)));
         }
-        Err(Failed::Connect(error)) => return Err(failed(checker, &error)),
+        Err(Failed::Connect(error)) => return Err(not_connected(checker, connection, &error)),
     };
     let sent = match &settings.kind {
         Kind::Udp(udp) => socket.send(udp::payload(udp)),
         Kind::Ping => {
             discard(&socket);
-            socket
-                .send(&ping::request(v6, number))
-                .inspect_err(|_| log::info!("send ICMP packet fail"))
+            socket.send(&ping::request(v6, number))
         }
         Kind::Dns(dns) => dns::query(dns, number)
             .ok_or(io::ErrorKind::InvalidInput.into())
@@ -84,11 +81,7 @@ fn send(
     };
     match sent {
         Ok(_) => Ok((socket, number)),
-        Err(error) => {
-            let outcome = failed(checker, &error);
-            // All has been said.
-            Err(if pings { Outcome::Failure("".into()) } else { outcome })
-        }
+        Err(error) => Err(not_sent(checker, &error)),
     }
 }
 
@@ -215,18 +208,48 @@ fn failed(checker: &mut Checker, error: &io::Error) -> Outcome {
     }
 }
 
-/// The same, of a receipt.
+/// The same, of connecting.
+fn not_connected(checker: &mut Checker, connection: &Connection, error: &io::Error) -> Outcome {
+    let outcome = not_sent(checker, error);
+    let number = checker.verdict.last_error;
+    match checker.settings.kind {
+        Kind::Udp(_) => {
+            Outcome::Failure(format!("UDP connect error {number} - {}", text(number)).into())
+        }
+        Kind::Dns(_) if number == libc::ENETUNREACH => {
+            let what = format!("network unreachable for {}", Endpoint(connection.target));
+            dns::failure(&checker.server, &what)
+        }
+        _ => outcome,
+    }
+}
+
+/// The same, of sending.
+fn not_sent(checker: &mut Checker, error: &io::Error) -> Outcome {
+    let outcome = failed(checker, error);
+    if checker.settings.kind == Kind::Ping {
+        log::info!("send ICMP packet fail");
+        return Outcome::Failure("".into());
+    }
+    outcome
+}
+
+/// The same, of receiving.
 fn not_read(checker: &mut Checker, error: &io::Error) -> Outcome {
     let outcome = failed(checker, error);
     let number = checker.verdict.last_error;
     match checker.settings.kind {
         Kind::Dns(_) => {
-            let text = nix::errno::Errno::from_raw(number).desc();
-            let what = format!("failed to read socket; errno {number} ({text})");
+            let what = format!("failed to read socket; errno {number} ({})", text(number));
             dns::failure(&checker.server, &what)
         }
         _ => outcome,
     }
+}
+
+/// What an error number means.
+fn text(number: i32) -> &'static str {
+    nix::errno::Errno::from_raw(number).desc()
 }
 
 fn ping_failed(checker: &Checker) -> Outcome {
@@ -238,9 +261,11 @@ fn finish<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, id: CheckerId, outcome: 
     let Some(checker) = find(w, id) else { return };
     if let Some(Attempt::Datagram(datagram)) = checker.attempt.take().map(|attempt| *attempt) {
         let Datagram { socket, number, .. } = datagram;
-        s.forget(socket.as_raw_fd());
         if outcome == Outcome::Success && checker.settings.kind == Kind::Ping {
+            s.forget(socket.as_raw_fd());
             checker.pinger = Some(Box::new(Pinger { socket, sequence: number }));
+        } else {
+            s.forget_closing(socket.as_raw_fd());
         }
     }
     ended(s, w, id, outcome);

@@ -70,7 +70,8 @@ fn nothing_changed_nothing_asked_when_things_are_down() {
 #[test]
 fn a_real_server_more() {
     let [a, b] = pair();
-    let (told, changes, requests) = passes(&service("", std::slice::from_ref(&a)), &service("", &[b, a]));
+    let (told, changes, requests) =
+        passes(&service("", std::slice::from_ref(&a)), &service("", &[b, a]));
     assert_eq!((told, changes, requests), (vec![], vec![format!("+ {B}")], 1));
 }
 
@@ -78,7 +79,10 @@ fn a_real_server_more() {
 fn an_alpha_server_more() {
     let [a, _] = pair();
     let b = real("10.0.0.2", "alpha");
-    assert_eq!(passes(&service("", std::slice::from_ref(&a)), &service("", &[a, b])), (vec![], vec![], 0));
+    assert_eq!(
+        passes(&service("", std::slice::from_ref(&a)), &service("", &[a, b])),
+        (vec![], vec![], 0)
+    );
 }
 
 #[test]
@@ -202,8 +206,7 @@ fn sorry_servers_change() {
     let with = |sorry: &str| service(&format!("quorum 2\n{sorry}"), &pair());
     let sorry = "sorry_server 10.0.0.9 80";
     let (told, changes, requests) = passes(&with(sorry), &with(""));
-    assert_eq!(told, ["Removing sorry server [10.0.0.9]:tcp:80 from VS [10.9.9.9]:tcp:80"]);
-    assert_eq!((changes, requests), (vec![], 0));
+    assert_eq!((told, changes, requests), (vec![], vec![], 0), "it was not in the table");
     let inhibited = format!("{sorry}\nsorry_server_inhibit");
     let off = "-a -t 10.9.9.9:80 -r 10.0.0.9:80 -m -w 0";
     assert_eq!(passes(&with(sorry), &with(&inhibited)), (vec![], vec![format!("+ {off}")], 1));
@@ -231,7 +234,8 @@ fn real_servers_and_sorry_servers_change_places() {
     let [a, b] = pair();
     let sorry = "sorry_server 10.0.0.2 80";
     let alone = service("", std::slice::from_ref(&a));
-    let (both, one) = (service("", &[a.clone(), b.clone()]), service(sorry, std::slice::from_ref(&a)));
+    let (both, one) =
+        (service("", &[a.clone(), b.clone()]), service(sorry, std::slice::from_ref(&a)));
     let twin = service(sorry, &[a, b]);
     let gone = |text: &str| (vec![format!("- {text}")], 1);
     let (_, changes, requests) = passes(&both, &one);

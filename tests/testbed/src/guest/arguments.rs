@@ -1,7 +1,7 @@
 //! The arguments of the standard test harness, as far as they mean something here.
 
 /// How many tests run in the guest at a time: they mostly wait.
-const AT_ONCE: usize = 6;
+const AT_ONCE: usize = 4;
 
 /// What was asked for.
 #[derive(Debug, PartialEq, Eq)]
