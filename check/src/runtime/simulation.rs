@@ -7,7 +7,7 @@
 //! the specification has to agree with it: about every checker, real server and quorum, about every
 //! FIFO line, about the kernel's table, and about when each checker runs.
 //!
-//! - `KA_SIM_COUNT=n` runs n scenarios.
+//! - `KA_SIM_COUNT=n` runs n scenarios (default 4).
 //! - `KA_SIM_FIRST=n` begins with the seed n.
 //! - `KA_SIM_SEED=n` replays one scenario and prints what happens.
 
@@ -139,7 +139,8 @@ impl World {
     fn began(&mut self, now: Time, id: CheckerId) {
         self.attempts += 1;
         let label = label(&self.check.checkers.get(id).unwrap().settings);
-        let place = self.model.place(label).expect("an attempt of a checker that is not configured");
+        let place =
+            self.model.place(label).expect("an attempt of a checker that is not configured");
         let checker = self.model.checker(place);
         assert!(checker.running.is_none(), "{now:?}: checker {label} runs twice");
         let (from, to) = checker.due;
@@ -376,7 +377,7 @@ fn the_model_agrees_all_day() {
         run(seed, true);
         return;
     }
-    let (first, count) = (number("KA_SIM_FIRST").unwrap_or(1), number("KA_SIM_COUNT").unwrap_or(6));
+    let (first, count) = (number("KA_SIM_FIRST").unwrap_or(1), number("KA_SIM_COUNT").unwrap_or(4));
     let (mut attempts, mut changes) = (0, 0);
     for seed in first..first + count {
         let Ok(done) = std::panic::catch_unwind(|| run(seed, false)) else {

@@ -211,36 +211,35 @@ impl Plan {
             0 => {
                 self.add_service(random);
                 // Virtual servers of a group are told apart by their order.
-                return !self.services.iter().any(|vs| vs.head == Head::Group(2));
+                !self.services.iter().any(|vs| vs.head == Head::Group(2))
             }
             1 => {
                 let n = below(random, self.services.len());
                 if self.services.len() > 1 {
                     self.services.remove(n);
                 }
-                return false;
+                false
             }
             2 => {
                 let n = below(random, self.services.len());
                 let vs = self.services.remove(n);
                 let place = below(random, self.services.len() + 1);
                 self.services.insert(place, vs);
-                return !matches!(self.services[place].head, Head::Group(2));
+                self.services[place].head != Head::Group(2)
             }
             3 | 4 => {
                 let from = below(random, 3);
                 self.change_group(from, random);
-                return false;
+                false
             }
             _ => {
                 let n = below(random, self.services.len());
                 let mut vs = self.services[n].clone();
                 let gentle = self.change_service(&mut vs, what, random);
                 self.services[n] = vs;
-                return gentle;
+                gentle
             }
         }
-        true
     }
 
     /// Lets a member come, go, or pass to the other group of addresses.

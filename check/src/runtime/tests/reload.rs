@@ -436,3 +436,36 @@ fn checkers_are_held_back_no_longer_than_ha_suspend_lasts() {
     stage.pass(60);
     assert_eq!(stage.w.attempts.len(), 2, "one each, which nobody answers");
 }
+
+#[test]
+fn a_removed_server_is_told_by_mail_too() {
+    let with = |reals: &str| {
+        format!(
+            "global_defs {{\nnotification_email {{\na@b.example\n}}\nsmtp_server 127.0.0.1\n}}\n\
+             virtual_server 10.9.9.9 80 {{\nprotocol TCP\nlb_algo rr\nlb_kind NAT\nsmtp_alert\n{reals}}}\n"
+        )
+    };
+    let (a, b) = (
+        "real_server 10.0.0.1 80 {\nsmtp_alert no\n}\n",
+        "real_server 10.0.0.2 80 {\nsmtp_alert yes\n}\n",
+    );
+    let (told, ..) = passes(&with(&format!("{a}{b}")), &with(a));
+    assert_eq!(
+        told[3],
+        "mail: Realserver [10.0.0.2]:tcp:80 of virtual server [10.9.9.9]:tcp:80 - DOWN: Removing"
+    );
+    let (told, ..) = passes(&with(&format!("{a}{b}")), "");
+    assert_eq!(
+        told,
+        [
+            "Removing Virtual Server [10.9.9.9]:tcp:80",
+            "Removing service [10.0.0.1]:tcp:80 from VS [10.9.9.9]:tcp:80",
+            "fifo: RS [10.0.0.1]:tcp:80 [10.9.9.9]:tcp:80 DOWN",
+            "Removing service [10.0.0.2]:tcp:80 from VS [10.9.9.9]:tcp:80",
+            "fifo: RS [10.0.0.2]:tcp:80 [10.9.9.9]:tcp:80 DOWN",
+            "mail: Realserver [10.0.0.2]:tcp:80 of virtual server [10.9.9.9]:tcp:80 - DOWN: Removing",
+            "fifo: VS [10.9.9.9]:tcp:80 DOWN",
+            "mail: Virtualserver [10.9.9.9]:tcp:80 - DOWN: Removing",
+        ]
+    );
+}
