@@ -469,3 +469,43 @@ fn a_removed_server_is_told_by_mail_too() {
         ]
     );
 }
+
+/// A reload is done a part at a time; results come in between.
+#[test]
+fn results_count_while_a_reload_goes_on() {
+    let all = |reals: &[String], step: usize| -> String {
+        let one = |n: usize| service("", reals).replace("10.9.9.9", &format!("10.9.9.{n}"));
+        (1..=200).step_by(step).map(one).collect()
+    };
+    let old = pair();
+    let new = [real("10.0.0.3", ""), real("10.0.0.2", ""), real("10.0.0.1", "")];
+    let mut stage = Stage::new(&all(&old, 1));
+    // Of the first, of one that goes, and of the last one that stays.
+    let ids = [0, 1, 198].map(|n| stage.service(n).reals[0].checkers[0]);
+    crate::runtime::reload(
+        &mut stage.s,
+        &mut stage.w,
+        crate::runtime::stage::read(&all(&new, 2)),
+    );
+    let mut turns = 0;
+    while stage.s.next_deadline() <= stage.s.clock() {
+        let id = ids[turns % 3];
+        let outcome = match turns {
+            0..3 => crate::checker::attempt::Outcome::Failure("it did not".into()),
+            _ => crate::checker::attempt::Outcome::Success,
+        };
+        crate::checker::attempt::ended(&mut stage.s, &mut stage.w, id, outcome);
+        stage.s.turn(&mut stage.w, None).unwrap();
+        turns += 1;
+    }
+    assert!(turns > 2, "{turns}");
+    let down: Vec<_> = ids.iter().take(turns).collect();
+    stage.pass(1);
+    let fresh = Stage::new(&all(&new, 2));
+    let lacking = fresh.table().len() - stage.table().len();
+    let known = down.iter().filter(|id| stage.check().checkers.get(***id).is_some()).count();
+    let still = stage.check().checkers.iter().filter(|(_, checker)| !checker.verdict.up).count();
+    assert_eq!(known, 2);
+    assert_eq!(lacking, still);
+    assert!(still > 0);
+}

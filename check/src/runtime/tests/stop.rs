@@ -73,3 +73,23 @@ fn a_stop_in_the_middle_of_a_start_leaves_nothing() {
     assert_eq!(stage.w.attempts, []);
     assert_eq!(stage.w.check().unwrap().checkers.iter().count(), 0);
 }
+
+/// What could not be asked for at once is not asked for after the end.
+#[test]
+fn a_stop_before_a_large_group_is_filled_leaves_nothing() {
+    let text = format!(
+        "virtual_server_group G {{\n10.9.8.1-10.9.9.250 80\n}}\nvirtual_server group G {{\nprotocol TCP\nlb_algo rr\nlb_kind NAT\n{}}}\n",
+        pair().concat()
+    );
+    for keep in [false, true] {
+        let mut stage = Stage::new("");
+        super::super::reload(&mut stage.s, &mut stage.w, crate::runtime::stage::read(&text));
+        stage.s.turn(&mut stage.w, None).unwrap();
+        let services = stage.table.services().len();
+        stop(&mut stage.s, &mut stage.w, keep);
+        stage.requests();
+        stage.pass(3600);
+        assert_eq!(stage.requests(), 0);
+        assert_eq!(stage.table.services().len(), if keep { services } else { 0 });
+    }
+}
