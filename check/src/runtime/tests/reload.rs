@@ -1,7 +1,9 @@
 //! A reload asks for the difference and nothing else (spec ipvs §7.2, §7.3).
 
 use super::{pair, real, service};
-use crate::runtime::stage::Stage;
+use crate::checker::attempt::{Outcome, ended};
+use crate::runtime::reload;
+use crate::runtime::stage::{Stage, read};
 
 const NONE: [&str; 0] = [];
 const A: &str = "-a -t 10.9.9.9:80 -r 10.0.0.1:80 -m -w 1";
@@ -372,7 +374,7 @@ fn checkers_go_on_where_they_were() {
     stage.told();
     stage.finds(1, true);
     assert_eq!(stage.notified(), ["fifo: RS [10.0.0.1]:tcp:80 [10.9.9.9]:tcp:80 UP"]);
-    stage.ended(ids[1], crate::checker::attempt::Outcome::Failure("too late".into()));
+    stage.ended(ids[1], Outcome::Failure("too late".into()));
     assert_eq!(stage.told(), NONE, "its server is gone");
 }
 
@@ -392,7 +394,7 @@ fn a_server_whose_failed_checker_goes_is_up() {
     let failed = "TCP_CHECK {\nconnect_port 81\nretry 0\n}";
     let mut stage = Stage::new(&service("", &[real("10.0.0.1", failed), real("10.0.0.2", "")]));
     let id = stage.checker(0, 0);
-    stage.ended(id, crate::checker::attempt::Outcome::Failure("it did not".into()));
+    stage.ended(id, Outcome::Failure("it did not".into()));
     stage.told();
     stage.changed();
     stage.reload(&service("", &pair()));
@@ -421,7 +423,7 @@ fn a_new_alpha_checker_trusts_a_server_that_is_up_and_no_other() {
         .collect();
     assert_eq!(ups, [true, false]);
     let other = stage.checker(1, 1);
-    stage.ended(other, crate::checker::attempt::Outcome::Success);
+    stage.ended(other, Outcome::Success);
     assert!(!stage.real(1).alive);
     stage.finds(1, true);
     assert!(stage.real(1).alive);
@@ -477,35 +479,47 @@ fn results_count_while_a_reload_goes_on() {
         let one = |n: usize| service("", reals).replace("10.9.9.9", &format!("10.9.9.{n}"));
         (1..=200).step_by(step).map(one).collect()
     };
-    let old = pair();
     let new = [real("10.0.0.3", ""), real("10.0.0.2", ""), real("10.0.0.1", "")];
-    let mut stage = Stage::new(&all(&old, 1));
-    // Of the first, of one that goes, and of the last one that stays.
+    let new = all(&new, 2);
+    let mut stage = Stage::new(&all(&pair(), 1));
+    // Of the first virtual server, of one that goes, and of the last one that stays.
     let ids = [0, 1, 198].map(|n| stage.service(n).reals[0].checkers[0]);
-    crate::runtime::reload(
-        &mut stage.s,
-        &mut stage.w,
-        crate::runtime::stage::read(&all(&new, 2)),
-    );
-    let mut turns = 0;
-    while stage.s.next_deadline() <= stage.s.clock() {
-        let id = ids[turns % 3];
-        let outcome = match turns {
-            0..3 => crate::checker::attempt::Outcome::Failure("it did not".into()),
-            _ => crate::checker::attempt::Outcome::Success,
-        };
-        crate::checker::attempt::ended(&mut stage.s, &mut stage.w, id, outcome);
+    reload(&mut stage.s, &mut stage.w, read(&new));
+    for id in ids {
         stage.s.turn(&mut stage.w, None).unwrap();
-        turns += 1;
+        ended(&mut stage.s, &mut stage.w, id, Outcome::Failure("it did not".into()));
     }
-    assert!(turns > 2, "{turns}");
-    let down: Vec<_> = ids.iter().take(turns).collect();
-    stage.pass(1);
-    let fresh = Stage::new(&all(&new, 2));
-    let lacking = fresh.table().len() - stage.table().len();
-    let known = down.iter().filter(|id| stage.check().checkers.get(***id).is_some()).count();
-    let still = stage.check().checkers.iter().filter(|(_, checker)| !checker.verdict.up).count();
-    assert_eq!(known, 2);
-    assert_eq!(lacking, still);
-    assert!(still > 0);
+    assert!(stage.check().steps_waiting(), "it was through before the last result");
+    stage.settle();
+    let mut expected = Stage::new(&new).table();
+    for n in [1, 199] {
+        expected.retain(|line| *line != A.replace("10.9.9.9", &format!("10.9.9.{n}")));
+    }
+    assert_eq!(stage.table(), expected);
+}
+
+/// Its file is read anew.
+#[test]
+fn a_file_that_speaks_against_a_server_takes_it_out() {
+    let path = std::env::temp_dir().join(format!("reload-{}", std::process::id()));
+    std::fs::write(&path, "1").unwrap();
+    let file = format!("track_file F {{\nfile {}\n}}\n", path.display());
+    let text = |weight: &str| {
+        let checker = format!("FILE_CHECK {{\ntrack_file F\n{weight}\n}}");
+        file.clone() + &service("", &[real("10.0.0.1", &checker), real("10.0.0.2", "")])
+    };
+    let (told, changes, requests) = passes(&service("", &pair()), &text("weight 0"));
+    assert_eq!(
+        told,
+        [
+            "Removing service [10.0.0.1]:tcp:80 from VS [10.9.9.9]:tcp:80",
+            "fifo: RS [10.0.0.1]:tcp:80 [10.9.9.9]:tcp:80 DOWN",
+        ]
+    );
+    assert_eq!((changes, requests), (vec![format!("- {A}")], 1));
+    assert_eq!(passes(&text("weight 0"), &text("weight 0")), (vec![], vec![], 0));
+    let (told, changes, requests) = passes(&text("weight 0"), &text("weight 5"));
+    assert_eq!(told.len(), 3, "{told:?}");
+    assert_eq!((changes, requests), (vec![format!("+ {}", A.replace("-w 1", "-w 6"))], 1));
+    std::fs::remove_file(&path).unwrap();
 }

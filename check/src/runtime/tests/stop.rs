@@ -1,8 +1,8 @@
 //! The end in all its flavours (spec ipvs §7.1).
 
 use super::{pair, real, service};
-use crate::runtime::stage::Stage;
-use crate::runtime::{HasCheck, stop};
+use crate::runtime::stage::{Stage, read};
+use crate::runtime::{HasCheck, reload, stop};
 
 fn ended(globals: &str, body: &str) -> (Vec<String>, usize) {
     let reals = [real("10.0.0.1", "inhibit_on_failure"), real("10.0.0.2", "")];
@@ -62,7 +62,7 @@ fn a_stop_in_the_middle_of_a_start_leaves_nothing() {
         .map(|n| service("", &pair()).replace("10.9.9.9", &format!("10.9.9.{n}")))
         .collect();
     let mut stage = Stage::new("");
-    super::super::reload(&mut stage.s, &mut stage.w, crate::runtime::stage::read(&text));
+    reload(&mut stage.s, &mut stage.w, read(&text));
     stage.s.turn(&mut stage.w, None).unwrap();
     let begun = stage.table().len();
     assert!(begun > 0 && begun < 600, "{begun}");
@@ -83,7 +83,7 @@ fn a_stop_before_a_large_group_is_filled_leaves_nothing() {
     );
     for keep in [false, true] {
         let mut stage = Stage::new("");
-        super::super::reload(&mut stage.s, &mut stage.w, crate::runtime::stage::read(&text));
+        reload(&mut stage.s, &mut stage.w, read(&text));
         stage.s.turn(&mut stage.w, None).unwrap();
         let services = stage.table.services().len();
         stop(&mut stage.s, &mut stage.w, keep);
