@@ -301,6 +301,7 @@ fn take_up(s: &mut Scheduler<World>, w: &mut World, plan: &Plan, first: bool, ge
     w.meanwhile(now);
     let settings = stage::read(&plan.text());
     let names = names(&settings);
+    let passing = w.model.plan.passing(plan);
     let (before, requests) = (w.table(), w.kernel.table.requests());
     if w.loud {
         println!("{now:?} takes up {}", plan.text());
@@ -327,6 +328,8 @@ fn take_up(s: &mut Scheduler<World>, w: &mut World, plan: &Plan, first: bool, ge
     let refused = w.refused(now).iter().any(|count| *count > 0);
     if !refused && now > w.unsettled && !w.model.shares_marks() {
         let changes = before.symmetric_difference(&w.table()).count();
+        // Services whose member passes to another group are deleted and made anew.
+        let changes = changes + 2 * passing;
         let asked = w.kernel.table.requests() - requests;
         assert!(asked <= changes, "{now:?}: {asked} requests for {changes} lines");
     }
