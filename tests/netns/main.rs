@@ -22,6 +22,7 @@ mod notifying;
 mod reload;
 mod timing;
 mod tracking;
+mod web;
 
 use std::io::Write;
 use std::path::PathBuf;
