@@ -11,6 +11,7 @@
 
 mod notifying;
 mod reload;
+mod servers;
 mod site;
 mod stop;
 mod sync;
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
             reload::every_kind_of_change,
             reload::members_of_a_group_change,
             reload::only_what_changed,
+            servers::odd_in_every_way,
             stop::found_and_left,
             sync::with_an_instance,
             sync::without_an_instance,
