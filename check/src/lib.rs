@@ -8,6 +8,7 @@ mod draft;
 pub mod dump;
 mod genhash;
 mod keywords;
+pub mod replies;
 mod runtime;
 mod script;
 mod service;

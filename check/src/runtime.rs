@@ -134,9 +134,10 @@ impl Check {
         let is_secure =
             |checker: &Rc<CheckerSettings>| matches!(&checker.kind, Kind::Http(http) if http.tls);
         let mut reals = settings.virtual_servers.iter().flat_map(|server| &server.real_servers);
-        let needed = reals.any(|real| real.checkers.iter().any(is_secure));
-        let tls = settings.tls.as_ref().filter(|_| needed);
-        self.checkers.streams.web.present(tls)
+        if !reals.any(|real| real.checkers.iter().any(is_secure)) {
+            return Ok(());
+        }
+        self.checkers.streams.web.present(settings.tls.as_ref())
     }
 
     /// Load balancing without virtual servers, on the kernel's table.
