@@ -23,5 +23,5 @@ pub use draft::Draft;
 pub use keywords::{
     FlushOnStop, GLOBAL, Globals, LvsTimeouts, REGEX_OPTIONS, ROOT, SyncDaemon, dns_type_name,
 };
-pub use runtime::{Check, Followed, HasCheck, follow_instance, reload, start, stop};
+pub use runtime::{Check, Followed, HasCheck, end_scripts, follow_instance, reload, start, stop};
 pub use settings::Settings;
