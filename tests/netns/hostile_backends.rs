@@ -224,8 +224,8 @@ fn servers_over_tcp_that_misbehave() {
             false,
             HANDSHAKE.into(),
         ),
-        (wait_close, "SSL_GET", false, "server @.".into()),
-        (|s| trickle(s, 0x16), "SSL_GET", false, "server @.".into()),
+        (wait_close, "SSL_GET", false, "Timeout connecting server @.".into()),
+        (|s| trickle(s, 0x16), "SSL_GET", false, HANDSHAKE.into()),
         (reset, "SSL_GET", false, "server @.".into()),
         (
             |s| {
