@@ -4,18 +4,29 @@ use check::{Check, Followed};
 use scheduler::Scheduler;
 use vrrp::state::State;
 
-use crate::daemon::Daemon;
+use crate::daemon::{self, Daemon, STATUS_FAILED};
 
 /// Lets load balancing follow the configuration, after a start or a reload.
 pub fn apply(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
     let settings = daemon.configuration.lvs.take().unwrap_or_default();
-    if daemon.check.is_some() {
+    if let Some(check) = &mut daemon.check {
+        if let Err(error) = check.present(&settings) {
+            log::error!(target: "check", "{error}");
+            log::error!(target: "check", "SSL_GET goes on with what it presented before");
+        }
         check::reload(scheduler, daemon, settings);
     } else {
         let namespace = daemon.configuration.globals.net_namespace_ipvs.as_deref();
         let mut check = Check::open(namespace);
         if daemon.options.address_monitoring {
             check.log_addresses();
+        }
+        if let Err(error) = check.present(&settings) {
+            log::error!(target: "check", "{error}");
+            log::error!(target: "check", "Error Initialize SSL, ctx Instance");
+            log::error!(target: "check", "Terminate...");
+            daemon.status = STATUS_FAILED;
+            return daemon::stop(scheduler, daemon);
         }
         daemon.check = Some(check);
         check::start(scheduler, daemon, settings);

@@ -6,6 +6,7 @@
 //! Nothing here prints or exits: [`Invocation`] says what goes to which stream and which status
 //! the process ends with, so that tests can look at it.
 
+mod genhash;
 mod options;
 mod split;
 mod table;
@@ -17,7 +18,7 @@ use std::os::unix::ffi::OsStrExt;
 
 pub use options::{Facility, Options, Subsystems};
 use split::Found;
-use table::{Args, Opt, Value};
+use table::{Args, Opt, TABLE, Value};
 pub use text::VERSION_LINE;
 
 /// What a command line asks for.
@@ -34,6 +35,8 @@ pub struct Invocation {
 pub enum Action {
     /// End with this status.
     Exit(i32),
+    /// Print the digest of this page, and end with status 0.
+    Genhash(Box<check::Page>),
     /// Run with these options.
     Run(Box<Options>),
 }
@@ -56,13 +59,14 @@ pub fn read(argv: &[OsString]) -> Invocation {
     let mut run = Run { stdout: String::new(), stderr: String::new(), bad: false };
     let program = argv.first().map(|p| p.as_bytes()).unwrap_or_default();
     if program.rsplit(|b| *b == b'/').next() == Some(b"genhash") {
-        run.stderr.push_str(text::GENHASH);
-        return run.exit(1);
+        return run.read_genhash("genhash", argv.get(1..).unwrap_or_default());
     }
     let mut given = Given::default();
     let mut words = Vec::new();
-    for found in split::split(argv.get(1..).unwrap_or_default()) {
+    let rest = argv.get(1..).unwrap_or_default();
+    for found in split::split(TABLE, rest) {
         match found {
+            Found::Option { row, .. } if row.long == "genhash" => return run.genhash(rest),
             Found::Option { row, value } => {
                 if let Some(status) = run.act(row.long, value.as_deref()) {
                     return run.exit(status);
@@ -139,10 +143,6 @@ impl Run {
                 self.stderr.push_str(&text::usage());
                 Some(0)
             }
-            "genhash" => {
-                self.stderr.push_str(text::GENHASH);
-                Some(1)
-            }
             "signum" => {
                 let name = value.unwrap_or_default().to_string_lossy();
                 match signal_number(&name) {
@@ -157,6 +157,37 @@ impl Run {
                 }
             }
             _ => None,
+        }
+    }
+
+    /// What stands behind `-T` is the command line of another program, and what stands before it is
+    /// lost.
+    fn genhash(mut self, argv: &[OsString]) -> Invocation {
+        let is_genhash =
+            |found: &Found| matches!(found, Found::Option { row, .. } if row.long == "genhash");
+        let mut behind = 0;
+        let mut found = Vec::new();
+        while behind < argv.len() && !found.iter().any(is_genhash) {
+            behind += 1;
+            found = split::split(TABLE, argv.get(..behind).unwrap_or_default());
+        }
+        if !found.first().is_some_and(is_genhash) {
+            let warning = "Warning -- `-T` not used as first option, previous options ignored\n";
+            self.stderr.push_str(warning);
+        }
+        self.read_genhash("keepalived --genhash", argv.get(behind..).unwrap_or_default())
+    }
+
+    fn read_genhash(mut self, program: &str, argv: &[OsString]) -> Invocation {
+        match genhash::read(program, argv) {
+            Ok(page) => {
+                let action = Action::Genhash(Box::new(page));
+                Invocation { stdout: self.stdout, stderr: self.stderr, action }
+            }
+            Err(text) => {
+                self.stderr.push_str(&text);
+                self.exit(1)
+            }
         }
     }
 

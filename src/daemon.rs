@@ -22,7 +22,7 @@ use crate::systemd::Systemd;
 use crate::{balancing, logging, scripts};
 
 /// Exit status when something that is needed cannot be had.
-const STATUS_FAILED: i32 = 1;
+pub const STATUS_FAILED: i32 = 1;
 
 /// Exit status when a privilege is missing.
 const STATUS_PERMISSION: i32 = 4;

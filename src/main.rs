@@ -36,7 +36,13 @@ fn main() {
     let _ = std::io::stderr().write_all(invocation.stderr.as_bytes());
     std::process::exit(match invocation.action {
         Action::Exit(status) => status,
+        Action::Genhash(page) => genhash(&page),
         Action::Run(options) if options.config_test.is_some() => configtest::run(&options),
         Action::Run(options) => start::run(*options, &argv),
     })
+}
+
+fn genhash(page: &check::Page) -> i32 {
+    let result = check::genhash(page, &mut std::io::stdout(), &mut std::io::stderr());
+    i32::from(result.inspect_err(|error| eprintln!("genhash: {error}")).is_err())
 }

@@ -6,6 +6,7 @@
 mod checker;
 mod draft;
 pub mod dump;
+mod genhash;
 mod keywords;
 mod runtime;
 mod script;
@@ -20,6 +21,7 @@ mod testing;
 mod tests;
 
 pub use draft::Draft;
+pub use genhash::{Page, genhash};
 pub use keywords::{
     FlushOnStop, GLOBAL, Globals, LvsTimeouts, REGEX_OPTIONS, ROOT, SyncDaemon, dns_type_name,
 };

@@ -35,7 +35,7 @@ use crate::keywords::Globals;
 use crate::service::table::{self, Keys, Work};
 use crate::service::transition::{Came, Result};
 use crate::service::{Service, Told};
-use crate::settings::{Group, Kind, TlsSettings, TrackFile};
+use crate::settings::{CheckerSettings, Group, Kind, Settings, TlsSettings, TrackFile};
 
 pub use kernel::{Followed, follow_instance};
 pub use steps::{reload, start};
@@ -126,6 +126,20 @@ impl Check {
         let mut check = Check::new(kernel);
         check.filter.namespace = namespace.map(str::to_owned);
         check
+    }
+
+    /// Makes ready what `SSL_GET`s present to servers, if there are any. To be called before [`start`] and
+    /// [`reload`]; after an error what was there before stays.
+    ///
+    /// # Errors
+    /// A file of the `SSL` block cannot be used; the text is a log line.
+    pub fn present(&mut self, settings: &Settings) -> std::result::Result<(), String> {
+        let is_secure =
+            |checker: &Rc<CheckerSettings>| matches!(&checker.kind, Kind::Http(http) if http.tls);
+        let mut reals = settings.virtual_servers.iter().flat_map(|server| &server.real_servers);
+        let needed = reals.any(|real| real.checkers.iter().any(is_secure));
+        let tls = settings.tls.as_ref().filter(|_| needed);
+        self.checkers.streams.web.present(tls)
     }
 
     /// Load balancing without virtual servers, on the kernel's table.
@@ -286,6 +300,8 @@ fn ask_again<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, _: Ready) {
     finish(s, w);
 }
 
+#[cfg(test)]
+mod simulation;
 #[cfg(test)]
 mod stage;
 #[cfg(test)]

@@ -6,7 +6,7 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-use super::table::{Opt, TABLE, Value};
+use super::table::{Opt, Value};
 
 /// One thing met on the command line.
 #[derive(Debug)]
@@ -26,8 +26,9 @@ pub enum Found {
     Missing(String),
 }
 
-/// Everything in `argv` (without the program's name), in order; words come where they stand.
-pub fn split(argv: &[OsString]) -> Vec<Found> {
+/// Everything in `argv` (without the program's name), in order, by the options of `table`; words come
+/// where they stand.
+pub fn split(table: &'static [Opt], argv: &[OsString]) -> Vec<Found> {
     let mut found = Vec::new();
     let mut rest = argv.iter();
     while let Some(arg) = rest.next() {
@@ -35,9 +36,9 @@ pub fn split(argv: &[OsString]) -> Vec<Found> {
             b"--" => {
                 found.extend(rest.by_ref().map(|word| Found::Word(word.clone())));
             }
-            [b'-', b'-', long @ ..] => found.push(long_option(long, &mut rest)),
+            [b'-', b'-', long @ ..] => found.push(long_option(table, long, &mut rest)),
             [b'-', letters @ ..] if !letters.is_empty() => {
-                short_options(letters, &mut rest, &mut found);
+                short_options(table, letters, &mut rest, &mut found);
             }
             _ => found.push(Found::Word(arg.clone())),
         }
@@ -49,13 +50,17 @@ fn owned(bytes: &[u8]) -> OsString {
     OsString::from_vec(bytes.to_vec())
 }
 
-fn long_option(arg: &[u8], rest: &mut std::slice::Iter<'_, OsString>) -> Found {
+fn long_option(
+    table: &'static [Opt],
+    arg: &[u8],
+    rest: &mut std::slice::Iter<'_, OsString>,
+) -> Found {
     let (name, attached) = match arg.iter().position(|b| *b == b'=') {
         Some(at) => (&arg[..at], Some(&arg[at + 1..])),
         None => (arg, None),
     };
     let unknown = || Found::Unknown(format!("--{}", OsStr::from_bytes(arg).to_string_lossy()));
-    let Some(row) = by_name(name) else { return unknown() };
+    let Some(row) = by_name(table, name) else { return unknown() };
     let missing = || Found::Missing(format!("--{}", row.long));
     let value = match (row.value, attached) {
         (Value::None, None) | (Value::Maybe(_), None) => None,
@@ -71,23 +76,24 @@ fn long_option(arg: &[u8], rest: &mut std::slice::Iter<'_, OsString>) -> Found {
     Found::Option { row, value }
 }
 
-fn by_name(name: &[u8]) -> Option<&'static Opt> {
-    if let Some(row) = TABLE.iter().find(|row| row.long.as_bytes() == name) {
+fn by_name(table: &'static [Opt], name: &[u8]) -> Option<&'static Opt> {
+    if let Some(row) = table.iter().find(|row| row.long.as_bytes() == name) {
         return Some(row);
     }
-    let mut candidates = TABLE.iter().filter(|row| row.long.as_bytes().starts_with(name));
+    let mut candidates = table.iter().filter(|row| row.long.as_bytes().starts_with(name));
     let first = candidates.next()?;
     candidates.next().is_none().then_some(first)
 }
 
 fn short_options(
+    table: &'static [Opt],
     letters: &[u8],
     rest: &mut std::slice::Iter<'_, OsString>,
     found: &mut Vec<Found>,
 ) {
     for (at, letter) in letters.iter().enumerate() {
         let name = || format!("-{}", String::from_utf8_lossy(&[*letter]));
-        let Some(row) = TABLE.iter().find(|row| row.short == Some(*letter)) else {
+        let Some(row) = table.iter().find(|row| row.short == Some(*letter)) else {
             found.push(Found::Unknown(name()));
             continue;
         };

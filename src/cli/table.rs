@@ -125,7 +125,7 @@ options! {
         None, "signum", Needed("NAME"),
             "print the number of a signal: STOP RELOAD DATA\nSTATS STATS_CLEAR JSON";
         Some(b'T'), "genhash", Plain,
-            "compute the digest of a web page (not yet)";
+            "compute the digest of a web page; what follows\nis for that: see `--genhash --help`";
         Some(b'v'), "version", Plain,
             "print the version";
         Some(b'h'), "help", Plain,

@@ -12,6 +12,7 @@ fn run(words: &[&str]) -> Options {
     match invocation.action {
         Action::Run(options) => *options,
         Action::Exit(status) => panic!("exit {status}: {}", invocation.stderr),
+        Action::Genhash(_) => panic!("another program"),
     }
 }
 
@@ -19,7 +20,7 @@ fn exit(words: &[&str]) -> (i32, String, String) {
     let invocation = read(&argv(words));
     match invocation.action {
         Action::Exit(status) => (status, invocation.stdout, invocation.stderr),
-        Action::Run(_) => panic!("runs: {}", invocation.stderr),
+        Action::Run(_) | Action::Genhash(_) => panic!("runs: {}", invocation.stderr),
     }
 }
 
@@ -112,27 +113,69 @@ fn bad_facility_and_mask_are_reported_and_ignored() {
     }
 }
 
+fn page(words: &[&str]) -> check::Page {
+    match read(&argv(words)).action {
+        Action::Genhash(page) => *page,
+        _ => panic!("{}", read(&argv(words)).stderr),
+    }
+}
+
 #[test]
-fn genhash_is_refused_clearly() {
-    assert_eq!(exit(&["-T", "-s", "x"]).0, 1);
-    assert!(matches!(read(&["/usr/bin/genhash".into()]).action, Action::Exit(1)));
+fn genhash_has_options_of_its_own() {
+    let one = page(&["-T", "-vSs127.0.0.1", "-p80", "-u/a", "--use-virtualhost=h", "-m", "7"]);
+    assert_eq!(one.target.to_string(), "127.0.0.1:80");
+    assert_eq!((one.path.as_str(), one.host.as_deref(), one.mark), ("/a", Some("h"), 7));
+    assert!(one.verbose && one.tls && !one.sni);
+    assert_eq!(one.timeout.as_micros(), 4_294_967_295);
+    let two = page(&["--gen", "-s", "::1", "-p", "1", "-u", "x", "-P", "1.0C", "-t", "9", "-SI"]);
+    assert_eq!(two.protocol, check::settings::HttpProtocol::Http10Close);
+    assert!(two.target.is_ipv6() && two.sni && two.timeout.as_secs() == 9);
+    let named = ["/usr/bin/genhash", "-s", "1.2.3.4", "-p", "1", "-u", "x"].map(OsString::from);
+    assert!(matches!(read(&named).action, Action::Genhash(_)));
+}
+
+#[test]
+fn genhash_says_what_is_wrong() {
+    let first = |words: &[&str]| {
+        let (status, _, err) = exit(&[&["-T"], words].concat());
+        assert_eq!(status, 1);
+        assert!(err.contains("Usage: keepalived --genhash "), "{err}");
+        err.lines().next().unwrap().to_owned()
+    };
+    assert_eq!(first(&["-s", "x", "-p", "0"]), "server should be an IP, not x");
+    for port in ["0", "65536", "x", "80x", "-1", "+1", ""] {
+        assert_eq!(first(&["-p", port]), format!("invalid port number '{port}'"));
+    }
+    assert_eq!(first(&["-m", "0x10"]), "invalid fwmark '0x10'");
+    assert_eq!(first(&["-P", "1.1C"]), "invalid HTTP protocol version '1.1C'");
+    assert_eq!(first(&["-t", "1.5"]), "invalid timeout '1.5'");
+    let good = ["-s", "1.2.3.4", "-p", "1", "-u", "/"];
+    assert_eq!(first(&[&good[..], &["a", "b"]].concat()), "Unexpected argument(s): a b");
+    assert_eq!(first(&[&good[..], &["--use-s"]].concat()), "Unknown option --use-s");
+    assert!(first(&good[..4]).starts_with("Usage"));
+    assert!(first(&["-h"]).starts_with("Usage"));
+    let (status, _, err) = exit(&["-nT", "-p", "x"]);
+    assert_eq!(status, 1);
+    assert!(
+        err.starts_with("Warning -- `-T` not used as first option, previous options ignored\n")
+    );
 }
 
 #[test]
 fn every_row_is_in_the_usage_and_every_name_is_distinct() {
     let usage = text::usage();
-    for row in table::TABLE {
+    for row in TABLE {
         assert!(usage.contains(&format!("--{}", row.long)), "{}", row.long);
         let same = |other: &&Opt| {
             other.long == row.long || (row.short.is_some() && other.short == row.short)
         };
-        assert_eq!(table::TABLE.iter().filter(same).count(), 1, "{}", row.long);
+        assert_eq!(TABLE.iter().filter(same).count(), 1, "{}", row.long);
     }
 }
 
 #[test]
 fn every_settable_row_is_a_field_of_the_struct() {
-    for row in table::TABLE {
+    for row in TABLE {
         if matches!(row.long, "version" | "help" | "signum" | "genhash") {
             continue;
         }
@@ -155,8 +198,8 @@ fn the_version_is_what_tools_search_for() {
 #[test]
 fn any_bytes_split_without_panic() {
     for bytes in [&b"-\xff"[..], b"--\xff=", b"-f\xff", b"---", b"--=", b"-=", b""] {
-        let found = split(&[OsString::from_vec(bytes.to_vec())]);
+        let found = split(TABLE, &[OsString::from_vec(bytes.to_vec())]);
         assert!(found.len() <= 2);
     }
-    assert!(matches!(&split(&["--=".into()])[..], [Found::Unknown(_)]));
+    assert!(matches!(&split(TABLE, &["--=".into()])[..], [Found::Unknown(_)]));
 }

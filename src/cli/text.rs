@@ -3,15 +3,11 @@
 
 use std::fmt::Write;
 
-use super::table::{TABLE, Value};
+use super::table::{Opt, TABLE, Value};
 
 /// First line of the version. The number is the release whose behaviour this daemon has: tools
 /// compare it to decide which keywords they may use.
 pub const VERSION_LINE: &str = "Keepalived v2.4.3 (11/22,2026)";
-
-/// What `-T` says.
-pub const GENHASH: &str =
-    "genhash is not part of this release yet: use the genhash of the C keepalived.\n";
 
 /// Column of the descriptions.
 const INDENT: usize = 31;
@@ -19,7 +15,13 @@ const INDENT: usize = 31;
 /// What `-h` prints.
 pub fn usage() -> String {
     let mut text = String::from("Usage: keepalived [OPTION...]\n");
-    for row in TABLE {
+    list(TABLE, &mut text);
+    text
+}
+
+/// One line or more for each option.
+pub fn list(table: &[Opt], text: &mut String) {
+    for row in table {
         let short = row.short.map_or("   ".into(), |c| format!("-{},", char::from(c)));
         let value = match row.value {
             Value::None => String::new(),
@@ -34,7 +36,6 @@ pub fn usage() -> String {
         }
         let _ = writeln!(text, "{}", row.doc.replace('\n', &format!("\n{:1$}", "", INDENT)));
     }
-    text
 }
 
 /// What `-v` prints.

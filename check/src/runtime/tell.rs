@@ -35,7 +35,7 @@ fn tell_some<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, limit: usize) {
             Told::Script(object, hook, script) => {
                 notify::submit(s, w, &object, hook, &script, &[]);
             }
-            Told::Fifo(line) => w.notify().write_lvs(&line),
+            Told::Fifo(line) => w.notify().write_lvs(&format!("{line}\n")),
             Told::Mail(subject, body) => {
                 notify::alert(s, w, notify::Alert { subject, body });
             }

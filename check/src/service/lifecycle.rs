@@ -41,6 +41,7 @@ impl Service {
             dirty: None,
             refused: false,
             absent: false,
+            outdated: false,
             reloaded: false,
         };
         service.sorry = service.new_sorry();
@@ -156,6 +157,7 @@ impl Service {
         new.weight = self.weight;
         new.refused = self.refused;
         new.absent = self.absent;
+        new.outdated = self.outdated;
         new.reloaded = true;
         *self = new;
         let mut gone = Vec::new();
@@ -190,6 +192,8 @@ impl Service {
         let Some(old) = old else { return };
         match &mut self.sorry {
             Some(new) if is_same_server(&old.settings, &new.settings) => new.serves = old.serves,
+            // One that is not in the table goes without a word.
+            _ if !old.serves && !old.settings.inhibit => {}
             _ => {
                 let (server, service) = (&old.settings.name, &self.settings.name);
                 work.line(format!("Removing sorry server {server} from VS {service}"));

@@ -197,7 +197,7 @@ impl Service {
             let object = format!("real server {} of {service}", s.name);
             work.told.push(Told::Script(object, hook, script.clone()));
         }
-        work.told.push(Told::Fifo(format!("RS {} {service} {}\n", s.name, word(up))));
+        work.told.push(Told::Fifo(format!("RS {} {service} {}", s.name, word(up))));
     }
 
     /// Tells scripts, FIFOs and mail about the quorum.
@@ -211,7 +211,7 @@ impl Service {
             let object = format!("virtual server {}", s.name);
             work.told.push(Told::Script(object, hook, script.clone()));
         }
-        work.told.push(Told::Fifo(format!("VS {} {}\n", s.name, word(up))));
+        work.told.push(Told::Fifo(format!("VS {} {}", s.name, word(up))));
         if s.smtp_alert {
             let subject = format!("Virtualserver {} - {}", s.name, word(up));
             work.told.push(Told::Mail(subject, body.to_owned()));

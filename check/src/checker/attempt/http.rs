@@ -6,6 +6,8 @@
 pub(crate) mod check;
 mod reply;
 
+use std::net::SocketAddr;
+
 use md5::{Digest, Md5};
 
 use super::regex::Search;
@@ -36,6 +38,14 @@ pub(crate) fn request(protocol: HttpProtocol, path: &str, host: &str) -> Vec<u8>
     request
 }
 
+/// What the host is called where nothing is configured: the target, always with its port.
+pub(crate) fn host_of(target: SocketAddr) -> String {
+    match target {
+        SocketAddr::V4(target) => target.to_string(),
+        SocketAddr::V6(target) => format!("[{}]:{}", target.ip(), target.port()),
+    }
+}
+
 /// Where `what` begins.
 fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
     bytes.windows(what.len()).position(|window| window == what)
@@ -52,6 +62,8 @@ pub(crate) struct Exchange {
     body: u64,
     digest: Option<Md5>,
     search: Option<Search>,
+    /// What has come of the body since somebody last looked, if somebody does.
+    shown: Option<Vec<u8>>,
 }
 
 /// What came.
@@ -79,7 +91,18 @@ impl Exchange {
             body: 0,
             digest: digest.then(Md5::new),
             search,
+            shown: None,
         }
+    }
+
+    /// Keeps what comes of the body for [`take_body`](Self::take_body).
+    pub(crate) fn keep_body(&mut self) {
+        self.shown = Some(Vec::new());
+    }
+
+    /// What has come of the body since the last call.
+    pub(crate) fn take_body(&mut self) -> Vec<u8> {
+        self.shown.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// What is to be sent now.
@@ -92,9 +115,9 @@ impl Exchange {
         self.request.clear();
     }
 
-    /// The header as it came, as far as it came.
-    pub(crate) fn raw_head(&self) -> &[u8] {
-        &self.raw
+    /// The header as it came, once it is complete.
+    pub(crate) fn raw_head(&self) -> Option<&[u8]> {
+        self.head.as_ref().map(|_| &*self.raw)
     }
 
     /// Takes what the server sent.
@@ -124,6 +147,9 @@ impl Exchange {
         }
         if let Some(search) = &mut self.search {
             search.feed(bytes);
+        }
+        if let Some(shown) = &mut self.shown {
+            shown.extend_from_slice(bytes);
         }
         self.body = self.body.saturating_add(bytes.len() as u64);
         (self.body > BODY).then_some(Err(Fault::Overlong))

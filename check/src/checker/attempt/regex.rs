@@ -64,5 +64,6 @@ pub(crate) use search::Search;
 #[cfg(not(feature = "regex"))]
 pub(crate) use without::Search;
 
-#[cfg(all(test, feature = "regex"))]
+#[cfg(feature = "regex")]
+#[cfg(test)]
 mod tests;

@@ -14,5 +14,6 @@ pub(crate) use session::{Context, Session};
 #[cfg(not(feature = "tls"))]
 pub(crate) use without::{Context, Session};
 
-#[cfg(all(test, feature = "tls"))]
-mod tests;
+#[cfg(feature = "tls")]
+#[cfg(test)]
+pub(crate) mod tests;

@@ -10,9 +10,9 @@ use super::super::regex::{Expressions, Search};
 use super::super::stream::conversation::{Answer, Conversation, Dialogue, Fault, Link};
 use super::super::stream::words;
 use super::super::tls;
-use super::{Exchange, Reply, request};
+use super::{Exchange, Reply, host_of, request};
 use crate::checker::{Checker, CheckerId};
-use crate::settings::{Connection, HttpSettings, Url};
+use crate::settings::{Connection, HttpSettings, TlsSettings, Url};
 
 /// URLs whose oddities are remembered, so as to be logged once.
 const ODDITIES: usize = 4096;
@@ -20,14 +20,28 @@ const ODDITIES: usize = 4096;
 /// What the checks of all URLs share.
 #[derive(Default)]
 pub(crate) struct Web {
-    /// As the `SSL` block says; made with defaults where nobody has set it.
-    pub(crate) tls: Option<tls::Context>,
+    /// As the `SSL` block says; without one it is made when it is needed.
+    tls: Option<tls::Context>,
     expressions: Expressions,
     /// What was logged last about this URL of this checker.
     logged: HashMap<(CheckerId, u16, Oddity), String>,
 }
 
 impl Web {
+    /// Presents to servers what the `SSL` block says from now on; without one, nothing.
+    ///
+    /// # Errors
+    /// A file cannot be used, and what was presented before still is.
+    pub(crate) fn present(&mut self, settings: Option<&TlsSettings>) -> Result<(), String> {
+        self.tls = settings.map(|settings| tls::Context::new(Some(settings))).transpose()?;
+        Ok(())
+    }
+
+    #[cfg(test)]
+    pub(crate) fn is_presenting(&self) -> bool {
+        self.tls.is_some()
+    }
+
     /// The conversation about the checker's next URL, over a connection that is there.
     ///
     /// # Errors
@@ -40,11 +54,9 @@ impl Web {
         socket: Socket,
     ) -> Result<Conversation, String> {
         let url = url(checker, http).ok_or("HTTP_GET without url")?;
-        let target = connection.target;
         let host = match &url.host {
             Some(host) => Cow::Borrowed(&**host),
-            None if target.is_ipv6() => format!("[{}]:{}", target.ip(), target.port()).into(),
-            None => target.to_string().into(),
+            None => host_of(connection.target).into(),
         };
         let expression = url.regex.as_deref().and_then(|regex| self.expressions.get(regex));
         let search = expression.map(Search::new);
