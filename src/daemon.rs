@@ -203,10 +203,7 @@ impl HasNotify for Daemon {
     }
 
     fn drained(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
-        let script = daemon.configuration.globals.shutdown_script.clone();
-        scripts::run(scheduler, daemon, "shutdown script", script, |scheduler, _| {
-            scheduler.stop();
-        });
+        check::end_scripts(scheduler, daemon);
     }
 }
 
@@ -223,6 +220,13 @@ impl HasVrrp for Daemon {
 impl HasCheck for Daemon {
     fn check(&mut self) -> Option<&mut Check> {
         self.check.as_mut()
+    }
+
+    fn scripts_ended(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
+        let script = daemon.configuration.globals.shutdown_script.clone();
+        scripts::run(scheduler, daemon, "shutdown script", script, |scheduler, _| {
+            scheduler.stop();
+        });
     }
 }
 
