@@ -139,7 +139,8 @@ impl World {
     fn began(&mut self, now: Time, id: CheckerId) {
         self.attempts += 1;
         let label = label(&self.check.checkers.get(id).unwrap().settings);
-        let place = self.model.place(label).expect("an attempt of a checker that is not configured");
+        let place =
+            self.model.place(label).expect("an attempt of a checker that is not configured");
         let checker = self.model.checker(place);
         assert!(checker.running.is_none(), "{now:?}: checker {label} runs twice");
         let (from, to) = checker.due;

@@ -125,8 +125,7 @@ impl Service {
 
     /// Gains or loses the quorum; what is told of it.
     fn judge(&mut self, reloading: bool) -> Option<String> {
-        let (q, h, w) =
-            (u64::from(self.vs.quorum), u64::from(self.vs.hysteresis), self.weight());
+        let (q, h, w) = (u64::from(self.vs.quorum), u64::from(self.vs.hysteresis), self.weight());
         let holds = w > 0 && if self.quorum { w >= q - h } else { w >= q + h };
         let idle = self.vs.sorry.is_some() && !self.serves;
         let told = holds != self.quorum || (reloading && !holds && idle);
@@ -274,9 +273,8 @@ impl Model {
                         _ => "-i",
                     };
                     let more = if method == "-i" { " --tun-type ipip" } else { "" };
-                    table.insert(format!(
-                        "-a {key} -r {address}:{port} {method} -w {weight}{more}"
-                    ));
+                    table
+                        .insert(format!("-a {key} -r {address}:{port} {method} -w {weight}{more}"));
                 }
             }
         }
