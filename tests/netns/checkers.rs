@@ -4,7 +4,7 @@ use std::fs;
 use std::net::TcpStream;
 use std::path::Path;
 
-use testbed::{Backend, Host, Lan, Service, wait_for};
+use testbed::{Host, Lan, Service, wait_for, web};
 
 use crate::checking::{
     SERVICE, check, down, global, judge, name, ready_to_check, real, results, script, service, up,
@@ -332,7 +332,7 @@ fn connections_come_from_where_they_are_told_to() {
     }
     let lan = Lan::without_capture("10.9.0");
     let (a, b) = (lan.host("a", 1), lan.host("b", 2));
-    let _backend = Backend::start(&b, "[::]:80", "b");
+    let _backend = web::Service::start_on(&b, 80);
     a.configure(&[
         "address add 10.9.0.77/24 dev eth0",
         "link add veth0 type veth peer name veth1",
@@ -371,7 +371,7 @@ fn a_missing_address_is_not_the_servers_fault() {
     }
     let lan = Lan::without_capture("10.9.0");
     let (a, b) = (lan.host("a", 1), lan.host("b", 2));
-    let _backend = Backend::start(&b, "10.9.0.2:80", "b");
+    let _backend = web::Service::start_on(&b, 80);
     let tcp = |lines: &str| of("TCP_CHECK", &format!("connect_port 80\n {lines}"));
     let reals = real(0, &tcp("bindto 10.9.0.79")) + &real(1, &tcp("bind_if later0"));
     let daemon = check(&a, &service("delay_loop 0.2", &reals));

@@ -1,6 +1,6 @@
 //! The checkers of a director that lives: its address comes and goes, its configuration changes, VRRP runs beside.
 
-use testbed::{Backend, Daemon, Host, Lan, Parts, wait_for};
+use testbed::{Daemon, Host, Lan, Parts, wait_for, web};
 
 use crate::checking::{
     SERVICE, check, global, name, ready_to_check, real, results, script, service,
@@ -15,8 +15,8 @@ fn tcp(port: u16, delay_loop: &str) -> String {
     )
 }
 
-fn backend(host: &Host, port: u16) -> Backend {
-    Backend::start(host, &format!("10.9.0.2:{port}"), "b")
+fn backend(host: &Host, port: u16) -> web::Service {
+    web::Service::start_on(host, port)
 }
 
 fn checker(what: &str, number: usize) -> String {

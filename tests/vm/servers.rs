@@ -165,7 +165,7 @@ fn listen(host: &Host, number: usize, kind: &str, way: &'static Way) {
                     let _ = nix::sys::socket::setsockopt(
                         &stream,
                         nix::sys::socket::sockopt::Linger,
-                        &nix::libc::linger { l_onoff: 1, l_linger: 0 },
+                        &libc::linger { l_onoff: 1, l_linger: 0 },
                     );
                 }
                 _ => kept.push(stream),

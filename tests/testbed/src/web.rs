@@ -25,13 +25,13 @@ impl Service {
         Self::start_on(host, 80)
     }
 
-    /// Starts it on a port.
+    /// Starts it on a port, of IPv4 and IPv6.
     ///
     /// # Panics
     /// When the port is taken.
     #[track_caller]
     pub fn start_on(host: &Host, port: u16) -> Self {
-        let listener = host.inside(|| TcpListener::bind(("0.0.0.0", port)));
+        let listener = host.inside(|| TcpListener::bind(("::", port)));
         let listener = listener.unwrap_or_else(|e| panic!("port {port} in {}: {e}", host.name()));
         let listener = Arc::new(listener);
         let (served, name) = (Arc::clone(&listener), host.name().to_owned());
