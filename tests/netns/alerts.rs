@@ -184,7 +184,7 @@ fn every_checker_has_its_words() {
         ),
         (
             format!("SMTP_CHECK {{\n {closed}\n }}"),
-            "CHECK failed on service : Error connecting to server [10.9.0.2]:9",
+            "CHECK failed on service : Could not connect to server [10.9.0.2]:9",
         ),
         (format!("DNS_CHECK {{\n {closed}\n }}"), "DNS_CHECK: failed on service"),
         ("MISC_CHECK {\n misc_path /bin/false\n }".to_owned(), "MISC CHECK failed on service"),

@@ -38,7 +38,7 @@ fn exim_is_greeted() {
             smtp("connect_port 25\n helo_name bad_name!"),
             &format!("SMTP_CHECK Bad HELO response from {endpoint}:25"),
         ),
-        down(smtp("connect_port 26"), &format!("SMTP_CHECK Error connecting to {endpoint}:26")),
+        down(smtp("connect_port 26"), &format!("SMTP_CHECK Could not connect to {endpoint}:26")),
         up(smtp("connect_port 25\n connect_ip fd00:9::2"), GOOD),
     ];
     let daemon = judge(&a, "", "delay_loop 0.3", &cases);
