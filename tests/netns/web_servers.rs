@@ -84,6 +84,7 @@ http {
   root FOLDER;
   server {
     listen 80 default_server;
+    listen [::]:80;
     listen 443 ssl default_server;
     location = / { return 200 "default server\n"; }
     location = /204 { return 204; }
@@ -173,6 +174,7 @@ fn nginx_is_asked_for_status_codes() {
         up(get("/chunked.html", ""), GOOD),
         up(get("/slow", ""), GOOD),
         down(get("/reset", ""), RESET),
+        up(web("HTTP_GET", 80, "connect_ip fd00:9::2", "/v6", "status_code 404"), GOOD),
         up(protocol("1.0"), GOOD),
         up(protocol("1.0C"), GOOD),
         up(protocol("1.1"), GOOD),
@@ -185,6 +187,7 @@ fn nginx_is_asked_for_status_codes() {
     for request in [
         "GET /v HTTP/1.0|10.9.0.2:80|-|-\n",
         "GET /v HTTP/1.0|10.9.0.2:80|close|-\n",
+        "GET /v6 HTTP/1.0|[fd00:9::2]:80|-|-\n",
         "GET /v HTTP/1.1|10.9.0.2:80|close|-\n",
         "GET / HTTP/1.0|other.example|-|-\n",
     ] {
