@@ -1,5 +1,7 @@
 //! The checkers of a director that lives: its address comes and goes, its configuration changes, VRRP runs beside.
 
+use std::path::Path;
+
 use testbed::{Daemon, Host, Lan, Parts, wait_for, web};
 
 use crate::checking::{
@@ -190,6 +192,25 @@ fn a_reload_while_servers_are_silent() {
     daemon.wait_log(&format!("Misc check for [{} VS {SERVICE}] by [{deaf}] timed out", name(1)));
     daemon.stop();
     wait_for("the script is gone", || !runs(&deaf));
+}
+
+/// The limit that a service manager sets for open files does not limit how many real servers there are.
+#[test]
+fn there_are_more_servers_than_files_may_be_open() {
+    if !ready_to_check(&[]) {
+        return;
+    }
+    let lan = Lan::without_capture("10.9.0");
+    let a = lan.host("a", 1);
+    let limited =
+        script(&a, "limited", &format!("ulimit -S -n 64\nexec {} \"$@\"", ours().display()));
+    let silent = "TCP_CHECK {\n connect_ip 10.9.0.33\n connect_timeout 2\n }";
+    let reals: String = (0..200).map(|number| real(number, silent)).collect();
+    let (program, configuration) = (Path::new(&limited), service("", &reals));
+    let daemon = Daemon::start_parts(&a, program, Parts::Checkers, &configuration, &[]);
+    daemon.wait_logged(" failed.", 200);
+    assert_eq!(daemon.logged("Rescheduling"), 0);
+    daemon.stop();
 }
 
 /// Whether a process runs this script.

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use socket2::SockRef;
 use testbed::web::Background;
-use testbed::{Daemon, Host, Lan};
+use testbed::{Daemon, Host, Lan, wait_for};
 
-use crate::checking::{Case, check, down, judge, ready_to_check, real, service, up};
+use crate::checking::{Case, check, down, judge, ready_to_check, real, reals, service, up};
 
 /// How much the daemon may grow over what it has after the start, at most at any moment.
 const GROWTH: u64 = 16 << 20;
@@ -274,4 +274,40 @@ fn flood(socket: &UdpSocket, what: &[u8], to: SocketAddr, off: u8) -> io::Result
     let mut wrong = what.to_vec();
     wrong[0] = wrong[0].wrapping_add(off);
     (0..100).try_for_each(|_| socket.send_to(&wrong, to).map(drop))
+}
+
+/// Checks that would wait for minutes delay neither a reload that drops them nor the end.
+#[test]
+fn nothing_that_stalls_delays_a_reload_or_the_end() {
+    if !ready_to_check(&[]) {
+        return;
+    }
+    let lan = Lan::without_capture("10.9.0");
+    let (a, b) = (lan.host("a", 1), lan.host("b", 2));
+    let servers: Vec<Server<Manner>> = ["HTTP_GET", "SSL_GET", "SMTP_CHECK", "HTTP_GET"]
+        .into_iter()
+        .zip([wait_close, wait_close, wait_close, |s| trickle(first(s, OK)?, b'x')] as [Manner; 4])
+        .map(|(keyword, manner)| stalls(keyword, "", manner))
+        .collect();
+    let _threads = serve(&b, &servers);
+    let silent = ["TCP_CHECK", "PING_CHECK", "DNS_CHECK", "UDP_CHECK"].map(|keyword| {
+        down(format!("{keyword} {{\n connect_ip 10.9.0.33\n connect_timeout 0.3\n }}"), "")
+    });
+    let cases: Vec<Case> = cases(&servers).into_iter().chain(silent).collect();
+    let all = service("delay_loop 60", &reals(&cases).replace("timeout 0.3", "timeout 300"));
+    let other = service("delay_loop 60", &real(99, ""));
+    // In the kernel's table 01 is an established connection.
+    let connections = || {
+        let table = b.inside(|| fs::read_to_string("/proc/thread-self/net/tcp")).unwrap();
+        table.lines().filter(|line| line.split_whitespace().nth(3) == Some("01")).count()
+    };
+    let daemon = check(&a, &all);
+    wait_for("all checks wait", || connections() == servers.len());
+    daemon.reload(&other);
+    daemon.wait_logged("Reload complete", 1);
+    wait_for("the checks are gone", || connections() == 0);
+    daemon.reload(&all);
+    daemon.wait_logged("Reload complete", 2);
+    wait_for("all checks wait again", || connections() == servers.len());
+    daemon.stop();
 }
