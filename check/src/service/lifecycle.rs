@@ -204,6 +204,9 @@ impl Service {
     /// Gives up the members of a group that are not among `keys`. Of all virtual servers those that
     /// leave come before those that [`join`](Self::join): a member may pass from one to the other.
     pub(crate) fn leave(&mut self, keys: &[ServiceKey], work: &mut Work<'_>) {
+        if self.keys == keys {
+            return;
+        }
         let wanted: HashSet<&ServiceKey> = keys.iter().collect();
         let old = std::mem::take(&mut self.keys);
         let (kept, gone): (Vec<_>, Vec<_>) = old.into_iter().partition(|key| wanted.contains(key));
@@ -218,6 +221,9 @@ impl Service {
     }
 
     fn join(&mut self, keys: Vec<ServiceKey>, work: &mut Work<'_>) {
+        if self.keys == keys {
+            return;
+        }
         let known: HashSet<&ServiceKey> = self.keys.iter().collect();
         let new: Vec<_> = keys.iter().filter(|key| !known.contains(key)).copied().collect();
         if let Identity::Group(group, _) = &self.settings.identity {

@@ -355,7 +355,7 @@ impl Service {
         };
         let moves =
             |key: &ServiceKey| destination_port(*key, before) != destination_port(*key, &after);
-        if self.keys.iter().any(moves) {
+        if before.forwarding != after.forwarding && self.keys.iter().any(moves) {
             return false;
         }
         *programmed = Some(if after == *before { before.weight } else { UNKNOWN });
