@@ -386,7 +386,8 @@ fn nginx_wants_a_certificate() {
         format!("SSL {{\n  certificate {client}/certificate.pem\n  key {client}/{key}\n}}\n")
     };
     let locked = block("locked.pem").replace("{\n", "{\n  password secret\n");
-    let checker = tls("delay_loop 0.3\n delay_before_retry 0.1", "/", "regex wrong.example").replace("port 443", "port 444");
+    let checker = tls("delay_loop 0.3\n delay_before_retry 0.1", "/", "regex wrong.example")
+        .replace("port 443", "port 444");
     let reals = real(0, &checker);
     let judged = service("connect_timeout 2", &reals);
     let daemon = check(&a, &judged);
