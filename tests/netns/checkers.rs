@@ -138,32 +138,33 @@ fn socat_gets_datagrams() {
     }
     let lan = Lan::without_capture("10.9.0");
     let (a, b) = (lan.host("a", 1), lan.host("b", 2));
-    let socat = |arguments: [&str; 2]| {
-        let (kind, _) = arguments[0].split_once(',').unwrap_or((arguments[0], ""));
-        let service = Service::start(&b, Path::new(SOCAT), &arguments);
-        wait_udp(&b, kind.rsplit(':').next().unwrap().parse().unwrap());
-        service
+    // Each check has a server of its own: socat mixes up datagrams that come together.
+    let mut servers = Vec::new();
+    let mut socat = |action: &str, lines: &str| {
+        let port = 2001 + u16::try_from(servers.len()).unwrap();
+        let arguments = [&*format!("UDP4-RECVFROM:{port},fork"), action];
+        servers.push(Service::start(&b, Path::new(SOCAT), &arguments));
+        wait_udp(&b, port);
+        of("UDP_CHECK", &format!("connect_port {port}\n {lines}"))
     };
-    let _servers = [
-        socat(["UDP4-RECVFROM:7,fork", "EXEC:/bin/cat"]),
-        socat(["UDP4-RECVFROM:9,fork", "OPEN:/dev/null"]),
-        socat(["UDP4-RECVFROM:8,fork", "EXEC:/usr/bin/printf abcdef"]),
-    ];
-    let udp = |port: u16, lines: &str| of("UDP_CHECK", &format!("connect_port {port}\n {lines}"));
+    const ECHO: &str = "EXEC:/bin/cat";
+    const SINK: &str = "OPEN:/dev/null";
+    // It reads before it answers: socat gives up on a child that does not.
+    const WORD: &str = "EXEC:/bin/sed s/.*/abcdef/";
     const GOOD: &str = "UDP connection to @ success.";
     const BAD: &str = "UDP_CHECK on service @ failed.";
     let cases = [
-        up(udp(7, ""), GOOD),
-        up(udp(7, "require_reply"), GOOD),
-        up(udp(7, "payload 616263\n require_reply 616263"), GOOD),
-        up(udp(7, "payload 616263\n require_reply 61xx63"), GOOD),
-        down(udp(7, "payload 616263\n require_reply 616264"), BAD),
-        up(udp(9, ""), GOOD),
-        down(udp(9, "require_reply"), BAD),
-        up(udp(8, "require_reply 616263"), GOOD),
-        down(udp(8, "require_reply 616263\n min_reply_length 7"), BAD),
-        down(udp(8, "require_reply 616263\n max_reply_length 5"), BAD),
-        down(udp(6, ""), BAD),
+        up(socat(ECHO, ""), GOOD),
+        up(socat(ECHO, "require_reply"), GOOD),
+        up(socat(ECHO, "payload 616263\n require_reply 616263"), GOOD),
+        up(socat(ECHO, "payload 616263\n require_reply 61xx63"), GOOD),
+        down(socat(ECHO, "payload 616263\n require_reply 616264"), BAD),
+        up(socat(SINK, ""), GOOD),
+        down(socat(SINK, "require_reply"), BAD),
+        up(socat(WORD, "require_reply 616263"), GOOD),
+        down(socat(WORD, "require_reply 616263\n min_reply_length 7"), BAD),
+        down(socat(WORD, "require_reply 616263\n max_reply_length 5"), BAD),
+        down(of("UDP_CHECK", "connect_port 2000"), BAD),
     ];
     judge(&a, "", "delay_loop 0.5", &cases).stop();
 }
