@@ -299,6 +299,8 @@ fn ask_again<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, _: Ready) {
 }
 
 #[cfg(test)]
+mod simulation;
+#[cfg(test)]
 mod stage;
 #[cfg(test)]
 mod tests;

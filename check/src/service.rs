@@ -108,6 +108,8 @@ pub(crate) struct Service {
     pub(crate) refused: bool,
     /// The kernel refused one of its services.
     pub(crate) absent: bool,
+    /// The kernel refused a change of one of its services.
+    pub(crate) outdated: bool,
     /// It went through a reload.
     pub(crate) reloaded: bool,
 }

@@ -159,7 +159,8 @@ impl<W> Scheduler<W> {
     fn drop_child(&mut self, pid: i32) {
         let Some(child) = self.children.by_pid.remove(&pid) else { return };
         if let Some(fd) = child.pidfd() {
-            self.reset_source(fd);
+            // It is closed with the child's record.
+            self.forget_closing(fd);
         }
     }
 

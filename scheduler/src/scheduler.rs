@@ -253,6 +253,17 @@ impl<W> Scheduler<W> {
         self.reset_source(fd);
     }
 
+    /// As [`forget`](Self::forget), without a system call, for a descriptor that is closed right after
+    /// and of which there is no copy: closing takes it out of the poll.
+    pub fn forget_closing(&mut self, fd: RawFd) {
+        if let Some(source) = self.sources.get_mut(fd) {
+            // What the poll may still report is of an older generation then.
+            source.generation = source.generation.wrapping_add(1);
+            source.interest = 0;
+        }
+        self.forget(fd);
+    }
+
     /// Ends [`run`](Self::run), or the pass of a [`turn`](Self::turn), after the callback that calls
     /// this. What was ready stays ready.
     pub fn stop(&mut self) {

@@ -40,8 +40,9 @@ pub struct Building {
     lines: std::vec::IntoIter<Line>,
     globals: Globals,
     notify: notify::Settings,
-    vrrp: Option<Builder>,
-    /// Also where it does not run: dumps show what `global_defs` says of it.
+    /// Also where it does not run, like the next two: dumps show what `global_defs` says of it, and the
+    /// director's name is among that.
+    vrrp: Builder,
     check: check::Draft,
     bfd: bfd::Draft,
     judged: Parts,
@@ -76,14 +77,11 @@ impl Building {
             return failed(Unusable::Namespace, diagnostics, sources);
         }
         let judged = plan.judged();
-        let mut vrrp = judged.vrrp.then(|| {
-            Builder::new(Rc::new(plan.host.take().unwrap_or_else(Kernel::ask)), notify.clone())
-        });
-        if let Some(vrrp) = &mut vrrp {
-            // Defaults do not depend on where they stand.
-            for line in lines.iter().filter(|line| line.name() == "global_defs") {
-                vrrp.apply(line, &mut ctx);
-            }
+        let host = Rc::new(plan.host.take().unwrap_or_else(Kernel::ask));
+        let mut vrrp = Builder::new(host, notify.clone());
+        // Defaults do not depend on where they stand.
+        for line in lines.iter().filter(|line| line.name() == "global_defs") {
+            vrrp.apply(line, &mut ctx);
         }
         Ok(Building {
             mode: plan.mode,
@@ -110,8 +108,8 @@ impl Building {
         if global || self.judged.check {
             self.check.apply(&line, ctx);
         }
-        if let Some(vrrp) = self.vrrp.as_mut().filter(|_| !global) {
-            vrrp.apply(&line, ctx);
+        if !global && self.judged.vrrp {
+            self.vrrp.apply(&line, ctx);
         }
         if global || self.judged.bfd {
             self.bfd.apply(&line, ctx);
@@ -129,11 +127,8 @@ impl Building {
         let ctx = &mut Context { diagnostics: &mut self.diagnostics, mode: self.mode };
         let lvs = self.check.finish(&self.notify, ctx);
         let check = lvs.globals.clone();
-        let mut vrrp = Ok(vrrp::config::Settings::default());
-        if let Some(builder) = self.vrrp {
-            self.present.vrrp = builder.contains_vrrp();
-            vrrp = builder.finish(ctx);
-        }
+        self.present.vrrp = self.vrrp.contains_vrrp();
+        let vrrp = self.vrrp.finish(ctx);
         let bfd = self.bfd.finish(ctx);
         let (globals, notify, present) = (self.globals, self.notify, self.present);
         let outcome = vrrp

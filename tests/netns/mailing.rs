@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use nix::sys::signal::Signal;
 use testbed::{Answer, Daemon, Host, Lan, Mail, MailServer, Service, wait_for};
 
-use crate::{instance, ours, ready, ready_for_ours, start, theirs, version_3};
+use crate::{instance, ours, ready, ready_for_ours, ready_with, start, theirs, version_3};
 
 /// Global definitions for mails to `server`.
 fn mails(server: &str, lines: &str) -> String {
@@ -226,7 +226,7 @@ fn mails_that_nobody_wants_are_not_sent() {
 /// A real server's mailbox has each mail whole, with the lines that begin with a dot.
 #[test]
 fn debians_mail_server_delivers_every_line() {
-    if !ready_for_ours() || !exim_is_there() {
+    if !ready_for_ours() || !ready_with(&[EXIM]) {
         return;
     }
     let lan = Lan::new();
@@ -260,7 +260,7 @@ fn debians_mail_server_delivers_every_line() {
 /// TLS and a password, as a real server wants them.
 #[test]
 fn debians_mail_server_gets_mails_under_tls_with_a_password() {
-    if !ready_for_ours() || !exim_is_there() {
+    if !ready_for_ours() || !ready_with(&[EXIM]) {
         return;
     }
     let lan = Lan::new();
@@ -276,24 +276,18 @@ fn debians_mail_server_gets_mails_under_tls_with_a_password() {
     assert_eq!(delivered.matches("with esmtpsa").count(), 6, "{delivered}");
 }
 
-fn exim_is_there() -> bool {
-    let reason = testbed::missing(&[EXIM]);
-    assert!(reason.is_none() || std::env::var("CI").as_deref() != Ok("true"), "{reason:?}");
-    reason.is_none()
-}
-
-const EXIM: &str = "/usr/sbin/exim4";
+pub const EXIM: &str = "/usr/sbin/exim4";
 /// Who Debian's exim is.
 const EXIM_USER: &str = "Debian-exim";
 
 /// Debian's exim with a configuration, a queue and a mailbox of its own.
-struct Exim {
+pub struct Exim {
     mailbox: PathBuf,
     _service: Service,
 }
 
 impl Exim {
-    fn start(host: &Host) -> Self {
+    pub fn start(host: &Host) -> Self {
         let folder = host.file("exim");
         fs::create_dir_all(&folder).unwrap();
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();

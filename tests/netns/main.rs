@@ -10,9 +10,13 @@
     reason = "all of this crate is test code, not only its #[test] functions"
 )]
 
+mod alerts;
+mod checkers;
+mod checking;
 mod dumps;
 mod election;
 mod hostile;
+mod hostile_backends;
 mod interop;
 mod keywords;
 mod leftovers;
@@ -22,7 +26,7 @@ mod notifying;
 mod reload;
 mod timing;
 mod tracking;
-mod web;
+mod web_servers;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -42,7 +46,12 @@ fn theirs() -> PathBuf {
 
 /// Whether the machine has what these tests need. Says so when it has not; fails if that may not be.
 fn ready() -> bool {
-    let Some(reason) = testbed::missing(&["tcpdump", "tshark", C_KEEPALIVED]) else { return true };
+    ready_with(&["tcpdump", "tshark", C_KEEPALIVED])
+}
+
+/// As [`ready`], for tests that need these programs.
+fn ready_with(programs: &[&str]) -> bool {
+    let Some(reason) = testbed::missing(programs) else { return true };
     assert!(std::env::var("CI").as_deref() != Ok("true"), "{reason}");
     let name = std::thread::current().name().unwrap_or_default().to_owned();
     // Not eprintln!, which the test harness would hide.

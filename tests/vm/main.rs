@@ -3,6 +3,8 @@
 //! A scenario runs one daemon through one story and writes down what can be seen from outside: tables, lines,
 //! who answers. It asserts what it means to show, so that it says something with one daemon alone; then the C
 //! keepalived and ours go through it, and what they wrote must be equal, line by line.
+//! `KEEPALIVED_UNDER_TEST=/path` puts another binary in the place of ours: with the C daemon there, the
+//! scenarios themselves are put to the test.
 
 #![allow(
     clippy::unwrap_used,
@@ -24,13 +26,6 @@ use std::process::ExitCode;
 use testbed::guest::{OURS, Suite, Test};
 use testbed::{C_KEEPALIVED, Daemon, Host, Parts};
 
-/// Whether our daemon balances load. Until then only the C keepalived goes through the scenarios,
-/// unless `KEEPALIVED_UNDER_TEST` puts another binary in the place of ours.
-const OURS_BALANCES: bool = true;
-
-/// The variable that names another binary.
-const UNDER_TEST: &str = "KEEPALIVED_UNDER_TEST";
-
 /// Makes a test of each scenario.
 macro_rules! scenarios {
     ($($module:ident::$scenario:ident),* $(,)?) => {
@@ -46,6 +41,7 @@ fn main() -> ExitCode {
     testbed::guest::main(&Suite {
         tests: &scenarios![
             notifying::every_change_is_told,
+            reload::a_member_moves_to_another_group,
             reload::every_kind_of_change,
             reload::members_of_a_group_change,
             reload::only_what_changed,
@@ -63,9 +59,8 @@ fn main() -> ExitCode {
             traffic::quorum_lost_and_gained,
             traffic::inhibited_servers_stay_with_weight_0,
         ],
-        program: std::env::var_os(UNDER_TEST).map_or(built, PathBuf::from),
+        program: std::env::var_os("KEEPALIVED_UNDER_TEST").map_or(built, PathBuf::from),
         kernel: Path::new(env!("CARGO_TARGET_TMPDIR")).join("guest-kernel"),
-        environment: &[UNDER_TEST],
     })
 }
 
@@ -76,14 +71,15 @@ type Scenario = fn(program: &Path) -> String;
 fn compare(scenario: Scenario) {
     let (theirs, ours) = std::thread::scope(|scope| {
         let theirs = scope.spawn(|| scenario(Path::new(C_KEEPALIVED)));
-        let wanted = OURS_BALANCES || std::env::var_os(UNDER_TEST).is_some();
-        let ours = wanted.then(|| scenario(Path::new(OURS)));
+        let ours = scenario(Path::new(OURS));
         (theirs.join(), ours)
     });
     let theirs = theirs.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-    if let Some(ours) = ours.filter(|ours| *ours != theirs) {
-        panic!("the daemons differ (- theirs, + ours):\n{}", differences(&theirs, &ours));
-    }
+    assert!(
+        theirs == ours,
+        "the daemons differ (- theirs, + ours):\n{}",
+        differences(&theirs, &ours)
+    );
     println!("{theirs}");
 }
 

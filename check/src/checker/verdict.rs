@@ -41,8 +41,10 @@ pub(crate) struct Verdict {
     pub(crate) url_failed: bool,
     /// Error number of the last system call that failed, for the dump; attempts set it.
     pub(crate) last_error: i32,
-    /// How the last run of a `MISC_CHECK` ended, for the dump and for its weight.
+    /// How the last run of a `MISC_CHECK` ended, for the dump.
     pub(crate) last_exit: Option<Exit>,
+    /// The last exit that was a success, which makes the weight.
+    pub(crate) chosen: Option<Exit>,
 }
 
 /// Whose outcome is judged.
@@ -223,7 +225,10 @@ impl Verdict {
             (Kind::Misc(_), Outcome::Exited { exit, .. }) => {
                 self.last_exit = Some(*exit);
                 match finding(of, outcome) {
-                    Finding::Good => of.dynamic_weight(*exit),
+                    Finding::Good => {
+                        self.chosen = Some(*exit);
+                        of.dynamic_weight(*exit)
+                    }
                     _ => 0,
                 }
             }

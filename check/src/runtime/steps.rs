@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::time::Duration;
 
 use ipvs::{Family, Protocol, ServiceKey};
@@ -40,12 +41,13 @@ pub(super) struct Steps {
 enum Step {
     /// Ends a virtual server.
     End(u32),
-    /// Lets a virtual server give up members of its group that are not among these.
-    Leave(u32, Vec<ServiceKey>),
+    /// Lets a virtual server of a group give up what its new settings do not have, before another one
+    /// claims it.
+    Leave(u32, Rc<VirtualServer>),
     /// Lets a virtual server follow its new settings.
-    Follow(u32, Box<VirtualServer>),
+    Follow(u32, Rc<VirtualServer>),
     /// Begins a virtual server.
-    Begin(Box<VirtualServer>),
+    Begin(Rc<VirtualServer>),
     /// All of the above are done.
     Ordered,
     /// Starts checkers of a virtual server, from this real server on.
@@ -68,9 +70,10 @@ fn recognised(settings: &VirtualServer) -> Recognised {
     }
 }
 
-/// Whether the kernel is to know it by something else.
-fn is_moved(old: &VirtualServer, new: &VirtualServer) -> bool {
-    (&old.identity, old.protocol, old.family) != (&new.identity, new.protocol, new.family)
+/// Where its real servers and its sorry server are.
+fn places(settings: &VirtualServer) -> HashSet<(IpAddr, u16)> {
+    let reals = settings.real_servers.iter().map(|real| (real.address, real.port));
+    reals.chain(settings.sorry.iter().map(|sorry| (sorry.address, sorry.port))).collect()
 }
 
 /// Begins with a first configuration.
@@ -117,12 +120,10 @@ fn plan<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, settings: Settings) {
     let mut leaving = Vec::new();
     for settings in virtual_servers {
         let known = old.get_mut(&recognised(&settings)).and_then(VecDeque::pop_front);
-        if let Some(slot) = known
-            && check.service(slot).is_some_and(|service| is_moved(&service.settings, &settings))
-        {
-            leaving.push(Step::Leave(slot, keys(&settings).0));
+        let settings = Rc::new(settings);
+        if let (Some(slot), Identity::Group(..)) = (known, &settings.identity) {
+            leaving.push(Step::Leave(slot, Rc::clone(&settings)));
         }
-        let settings = Box::new(settings);
         steps.push_back(match known {
             Some(slot) => Step::Follow(slot, settings),
             None => Step::Begin(settings),
@@ -169,14 +170,19 @@ fn step<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W) -> bool {
     let Some(step) = check.steps.waiting.pop_front() else { return false };
     match step {
         Step::End(slot) => end(s, w, slot),
-        Step::Leave(slot, keys) => {
-            check.with(slot, |service, work| service.leave(&keys, work));
+        Step::Leave(slot, settings) => {
+            let keys = check.marks(&settings).unwrap_or_else(|| keys(&settings).0);
+            let places = places(&settings);
+            check.with(slot, |service, work| {
+                service.leave(&keys, work);
+                service.vacate(&places, work);
+            });
         }
         Step::Follow(slot, settings) => {
             check.steps.order.push(slot);
-            follow(s, w, slot, *settings);
+            follow(s, w, slot, Rc::unwrap_or_clone(settings));
         }
-        Step::Begin(settings) => begin(check, *settings),
+        Step::Begin(settings) => begin(check, Rc::unwrap_or_clone(settings)),
         Step::Ordered => {
             check.order = std::mem::take(&mut check.steps.order);
             let steps: Vec<_> = check.order.iter().map(|slot| Step::Activate(*slot, 0)).collect();
@@ -268,6 +274,12 @@ fn fill_some<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, _: Ready) {
 }
 
 impl Check {
+    /// Whether a configuration is not through yet.
+    #[cfg(test)]
+    pub(super) fn steps_waiting(&self) -> bool {
+        !self.steps.waiting.is_empty()
+    }
+
     /// Drops what remains to be done; what was begun is of the configuration, too.
     pub(super) fn halt(&mut self) {
         self.steps.waiting.clear();

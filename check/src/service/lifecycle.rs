@@ -41,6 +41,7 @@ impl Service {
             dirty: None,
             refused: false,
             absent: false,
+            outdated: false,
             reloaded: false,
         };
         service.sorry = service.new_sorry();
@@ -156,6 +157,7 @@ impl Service {
         new.weight = self.weight;
         new.refused = self.refused;
         new.absent = self.absent;
+        new.outdated = self.outdated;
         new.reloaded = true;
         *self = new;
         let mut gone = Vec::new();

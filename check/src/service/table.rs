@@ -4,7 +4,7 @@
 //! Requests are gathered in one [`Batch`] for many servers and remembered as done when they are
 //! gathered; a request that the kernel then refuses is taken back by its tag.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
 use ipvs::{Batch, Destination, Forwarding, Kernel, ServiceKey};
@@ -220,6 +220,9 @@ impl Service {
                 work.batch.add_service(&self.kernel_service(*key), tag);
             }
         }
+        if std::mem::take(&mut self.outdated) {
+            self.fill_changed_services(&self.keys, work);
+        }
         self.soil();
     }
 
@@ -291,6 +294,25 @@ impl Service {
         reals.chain(sorry).collect()
     }
 
+    /// Gathers the requests that take out what is at none of these places.
+    pub(crate) fn vacate(&mut self, stays: &HashSet<(IpAddr, u16)>, work: &mut Work<'_>) {
+        let goes = |entry: &Destination| !stays.contains(&(entry.address, entry.port));
+        for entry in self.held().into_iter().filter(goes) {
+            let gone = Destination { weight: 0, ..entry };
+            self.request(&self.keys, &gone, Some(0), None, SERVICE, work);
+        }
+        for real in &mut self.reals {
+            if !stays.contains(&(real.settings.address, real.settings.port)) {
+                real.programmed = None;
+            }
+        }
+        if let Some(sorry) = &mut self.sorry
+            && !stays.contains(&(sorry.settings.address, sorry.settings.port))
+        {
+            sorry.programmed = None;
+        }
+    }
+
     /// Takes over what the table holds from the time before a reload, by whatever name it goes now;
     /// gathers the requests that take out what has no name any more.
     pub(crate) fn inherit(&mut self, held: Vec<Destination>, work: &mut Work<'_>) {
@@ -345,7 +367,10 @@ impl Service {
         self.refused = true;
         let programmed = match tag & u64::from(u32::MAX) {
             SERVICE => {
-                self.absent |= tag & CHANGES == 0;
+                match tag & CHANGES {
+                    0 => self.absent = true,
+                    _ => self.outdated = true,
+                }
                 return;
             }
             SORRY => self.sorry.as_mut().map(|sorry| &mut sorry.programmed),

@@ -1,6 +1,6 @@
 //! No edge is lost: random readers on real sockets. Whatever a reader does (reads all or a part, makes
 //! the promise of having drained or not, waits again at once, later or never, is cancelled or
-//! forgotten), a thread that waits at last is told of what is left.
+//! forgotten, gets another connection under the same number), a thread that waits at last is told of what is left.
 
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::AsRawFd;
@@ -29,6 +29,7 @@ enum Step {
     WaitToWrite(usize),
     Cancel(usize),
     Forget(usize),
+    Reopen(usize),
     Turn,
 }
 
@@ -97,8 +98,27 @@ fn act(s: &mut Scheduler<World>, world: &mut World, step: Step) {
             s.forget(world.sockets[n].0.as_raw_fd());
             world.waiting[n] = None;
         }
+        Step::Reopen(n) => {
+            s.forget_closing(world.sockets[n].0.as_raw_fd());
+            world.waiting[n] = None;
+            world.unread[n] = 0;
+            reopen(&mut world.sockets[n]);
+        }
         Step::Turn => drop(s.turn(world, Some(Duration::ZERO)).unwrap()),
     }
+}
+
+/// Puts another connection in place of this one, mostly under the same number: the lowest that is free
+/// is given out first.
+fn reopen(place: &mut (UnixStream, UnixStream)) {
+    drop(std::mem::replace(place, pair()));
+    *place = pair();
+}
+
+fn pair() -> (UnixStream, UnixStream) {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    ours.set_nonblocking(true).unwrap();
+    (ours, theirs)
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -108,7 +128,8 @@ fn step() -> impl Strategy<Value = Step> {
         4 => n.clone().prop_map(Step::Wait),
         1 => n.clone().prop_map(Step::WaitToWrite),
         1 => n.clone().prop_map(Step::Cancel),
-        1 => n.prop_map(Step::Forget),
+        1 => n.clone().prop_map(Step::Forget),
+        1 => n.prop_map(Step::Reopen),
         5 => Just(Step::Turn),
     ]
 }
@@ -125,12 +146,7 @@ proptest! {
         steps in proptest::collection::vec(step(), 0..80),
         habits in proptest::collection::vec(habit(), 0..40),
     ) {
-        let pair = |_| {
-            let (ours, theirs) = UnixStream::pair().unwrap();
-            ours.set_nonblocking(true).unwrap();
-            (ours, theirs)
-        };
-        let sockets = (0..SOCKETS).map(pair).collect();
+        let sockets = (0..SOCKETS).map(|_| pair()).collect();
         let (waiting, unread) = ([None; SOCKETS], [0; SOCKETS]);
         let mut world = World { sockets, waiting, unread, habits };
         let mut s = Scheduler::new().unwrap();

@@ -53,8 +53,6 @@ pub struct Suite<'a> {
     pub program: PathBuf,
     /// The folder a Debian kernel package was unpacked into, with `modules.dep` made.
     pub kernel: PathBuf,
-    /// Variables that are handed in, where they are set.
-    pub environment: &'a [&'a str],
 }
 
 /// The `main` of a test executable without the standard harness: understands that harness's usual

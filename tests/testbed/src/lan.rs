@@ -1,15 +1,19 @@
 //! The private network: a bridge in one namespace, a namespace for each host plugged into it.
 
 use std::fs;
+use std::io;
 use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use nix::ifaddrs::getifaddrs;
+use nix::mount::{MntFlags, umount2};
+use nix::net::if_::InterfaceFlags;
 use nix::sched::{CloneFlags, setns};
 
 use crate::leftovers::{lock, prefix, sweep, temporary};
-use crate::process::{Monitor, run, run_ip, try_run};
+use crate::process::{Monitor, run, run_ip};
 use crate::{Capture, wait_for};
 
 /// A bridge in a namespace of its own, with every VRRP, ARP and ICMPv6 packet on it captured.
@@ -134,9 +138,7 @@ impl Host {
         let v6 = format!("address add fd00:9::{n:x}/64 dev eth0 nodad");
         run_ip(namespace, &[&v4, &v6, "link set lo up", "link set eth0 up"]);
         // The kernel takes a moment to call it running; a daemon started before that starts in FAULT.
-        wait_for(&format!("eth0 of {name} runs"), || {
-            self.ip("-o link show eth0").contains("state UP")
-        });
+        wait_for(&format!("eth0 of {name} runs"), || self.inside(|| runs("eth0")));
     }
 
     /// Deletes `eth0`, and with it the cable.
@@ -288,10 +290,20 @@ impl Namespace {
     }
 }
 
+/// Whether an interface of this thread's network is up and has a carrier.
+fn runs(interface: &str) -> bool {
+    let mut addresses = getifaddrs().into_iter().flatten();
+    addresses
+        .any(|a| a.interface_name == interface && a.flags.contains(InterfaceFlags::IFF_RUNNING))
+}
+
 impl Drop for Namespace {
     fn drop(&mut self) {
-        if let Err(error) = try_run(&format!("ip netns del {}", self.name)) {
-            eprintln!("testbed: {error}");
+        // What `ip netns del` does, without starting a program.
+        let path = self.network().0;
+        let unmounted = umount2(&path, MntFlags::MNT_DETACH).map_err(io::Error::from);
+        if let Err(error) = unmounted.and_then(|()| fs::remove_file(&path)) {
+            eprintln!("testbed: {}: {error}", path.display());
         }
         let _ = fs::remove_dir_all(&self.folder);
     }

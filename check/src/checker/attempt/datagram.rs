@@ -31,7 +31,7 @@ pub(crate) struct Datagram {
 impl Datagram {
     /// Closes its socket.
     pub(super) fn abandon<W>(self, s: &mut Scheduler<W>) {
-        s.forget(self.socket.as_raw_fd());
+        s.forget_closing(self.socket.as_raw_fd());
     }
 }
 
@@ -261,9 +261,11 @@ fn finish<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, id: CheckerId, outcome: 
     let Some(checker) = find(w, id) else { return };
     if let Some(Attempt::Datagram(datagram)) = checker.attempt.take().map(|attempt| *attempt) {
         let Datagram { socket, number, .. } = datagram;
-        s.forget(socket.as_raw_fd());
         if outcome == Outcome::Success && checker.settings.kind == Kind::Ping {
+            s.forget(socket.as_raw_fd());
             checker.pinger = Some(Box::new(Pinger { socket, sequence: number }));
+        } else {
+            s.forget_closing(socket.as_raw_fd());
         }
     }
     ended(s, w, id, outcome);

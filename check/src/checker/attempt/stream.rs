@@ -68,7 +68,7 @@ impl Stream {
 
     /// Closes its socket.
     pub(super) fn abandon<W>(self, s: &mut Scheduler<W>) {
-        s.forget(self.fd());
+        s.forget_closing(self.fd());
     }
 }
 
@@ -110,7 +110,7 @@ fn connected<W: HasCheck>(
     limit: Time,
 ) {
     let fd = socket.as_raw_fd();
-    let Some(checker) = find(w, id) else { return s.forget(fd) };
+    let Some(checker) = find(w, id) else { return s.forget_closing(fd) };
     let settings = Rc::clone(&checker.settings);
     let conversation = match (&settings.kind, &settings.connection) {
         (Kind::Http(http), Some(connection)) => {
@@ -121,7 +121,7 @@ fn connected<W: HasCheck>(
             Some(Ok(Conversation::new(Link::Plain(socket), dialogue)))
         }
         _ => {
-            s.forget(fd);
+            s.forget_closing(fd);
             drop(socket);
             return ended(s, w, id, Outcome::Success);
         }
@@ -132,10 +132,10 @@ fn connected<W: HasCheck>(
             advance(s, w, id, Box::new(Attempt::Stream(Stream { phase, limit })));
         }
         Some(Err(text)) => {
-            s.forget(fd);
+            s.forget_closing(fd);
             ended(s, w, id, Outcome::NotMade(text.into()));
         }
-        None => s.forget(fd),
+        None => s.forget_closing(fd),
     }
 }
 
@@ -156,7 +156,7 @@ fn on_ready<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, ready: Ready) {
                 }
             }
             Some(error) => {
-                s.forget(socket.as_raw_fd());
+                s.forget_closing(socket.as_raw_fd());
                 drop(attempt);
                 failed(s, w, id, Fault::Refused, Some(&error));
             }
@@ -175,7 +175,7 @@ fn advance<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, id: CheckerId, mut atte
         return;
     };
     let Some(shared) = w.check().map(|check| &mut check.checkers.streams) else {
-        return s.forget(conversation.fd());
+        return s.forget_closing(conversation.fd());
     };
     shared.buffer.resize(BUFFER, 0);
     match conversation.advance(&mut shared.buffer) {
@@ -199,7 +199,7 @@ fn over<W: HasCheck>(
     result: Result<(), Fault>,
 ) {
     let Attempt::Stream(stream) = attempt else { return };
-    s.forget(stream.fd());
+    s.forget_closing(stream.fd());
     let Phase::Talking(mut conversation) = stream.phase else {
         return failed(s, w, id, result.err().unwrap_or(Fault::Refused), None);
     };
@@ -247,8 +247,8 @@ fn wait<W: HasCheck>(
 ) {
     let Attempt::Stream(stream) = &*attempt else { return };
     let fd = stream.fd();
-    let Some(checker) = find(w, id) else { return s.forget(fd) };
-    let Some(connection) = &checker.settings.connection else { return s.forget(fd) };
+    let Some(checker) = find(w, id) else { return s.forget_closing(fd) };
+    let Some(connection) = &checker.settings.connection else { return s.forget_closing(fd) };
     let left = Some(connection.timeout.min(stream.limit.since(s.now())));
     let added = match direction {
         Direction::Read => s.add_read(Class::Checker, fd, left, id.arg(), on_ready::<W>),
@@ -259,7 +259,7 @@ fn wait<W: HasCheck>(
         Err(error) => {
             log::error!("cannot wait for a connection: {error}");
             let text = NotMade::Create.text(&checker.settings, &checker.server);
-            s.forget(fd);
+            s.forget_closing(fd);
             drop(attempt);
             ended(s, w, id, Outcome::NotMade(text));
         }

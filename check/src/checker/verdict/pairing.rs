@@ -62,7 +62,8 @@ impl Verdict {
         self.failed = old.failed.min(of.settings.schedule.retry);
         self.last_error = old.last_error;
         self.last_exit = old.last_exit;
-        self.contribution = match old.last_exit {
+        self.chosen = old.chosen;
+        self.contribution = match old.chosen {
             Some(exit) if old.up => of.dynamic_weight(exit),
             _ => old.contribution,
         };

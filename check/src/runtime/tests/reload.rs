@@ -324,6 +324,16 @@ fn two_virtual_servers_share_the_marks_of_a_group() {
     assert_eq!(stage.table(), NONE);
 }
 
+/// They are told apart by their order, and are taken for each other when that changes.
+#[test]
+fn two_virtual_servers_of_a_group_change_places() {
+    let (a, b) = ("real_server 10.0.0.1 80 {\n}\n", "real_server 10.0.0.2 80 {\n}\n");
+    let mut stage = Stage::new(&group("fwmark 3\nfwmark 4", &[a, b]));
+    let table = stage.table();
+    stage.reload(&group("fwmark 3\nfwmark 4", &[b, a]));
+    assert_eq!(stage.table(), table);
+}
+
 /// An address passes from a group to one that comes before it, real servers and all.
 #[test]
 fn a_member_passes_from_one_group_to_another() {

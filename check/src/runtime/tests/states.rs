@@ -256,6 +256,17 @@ fn a_refused_change_changes_nothing_and_is_asked_again() {
 }
 
 #[test]
+fn a_refused_change_of_the_service_is_asked_for_again() {
+    let text = service("", &pair());
+    let mut stage = Stage::new(&text);
+    stage.refuse(&[1]);
+    stage.reload(&text.replace("lb_algo rr", "lb_algo wlc"));
+    assert_eq!(stage.table()[0], "-A -t 10.9.9.9:80 -s rr");
+    stage.pass(11);
+    assert_eq!(stage.table()[0], "-A -t 10.9.9.9:80 -s wlc");
+}
+
+#[test]
 fn what_is_refused_at_the_start_is_asked_for_again() {
     let mut stage = Stage::new("");
     stage.refuse(&[3]);

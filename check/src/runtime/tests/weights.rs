@@ -60,6 +60,22 @@ fn a_failed_script_gives_its_weight_back() {
     assert_eq!(stage.service(0).weight, 31);
 }
 
+/// Between a failure that is not yet definitive and the next attempt.
+#[test]
+fn a_chosen_weight_survives_a_reload() {
+    let retrying = scripted("10.0.0.1", 7).replace("misc_dynamic", "misc_dynamic\nretry 1");
+    let text = secure("", &[retrying]);
+    let mut stage = Stage::new(&text);
+    stage.exits(0, 22);
+    stage.exits(0, 1);
+    stage.told();
+    stage.requests();
+    stage.reload(&text);
+    assert_eq!((stage.told(), stage.requests()), (vec![], 0));
+    stage.reload(&text.replace("weight 7", "weight 9"));
+    assert_eq!(stage.table()[1], "-a -t 10.9.9.9:80 -r 10.0.0.1:80 -m -w 20");
+}
+
 #[test]
 fn a_weight_is_kept_while_the_sorry_server_stands_in() {
     let reals = [scripted("10.0.0.1", 7), scripted("10.0.0.2", 1)];

@@ -56,11 +56,8 @@ mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
 mount -t tmpfs tmp /tmp
 mount -t tmpfs run /run
-modprobe -a virtio_pci virtio_console veth bridge ipip nf_tables
-for module in /lib/modules/*/kernel/net/netfilter/ipvs/*.ko; do
-    module=${module##*/}
-    modprobe "${module%.ko}"
-done
+names=$(cd /lib/modules/*/kernel/net/netfilter/ipvs && echo *.ko)
+modprobe -a virtio_pci virtio_console veth bridge ipip nf_tables ${names//.ko/}
 while [ ! -e /dev/vport0p1 ]; do sleep 0.05; done
 TESTS
 sync
@@ -89,7 +86,7 @@ pub(super) fn build(suite: &Suite, vmlinuz: &Path, jobs: &[&Job], at_once: usize
     archive.link("/var/run", "/run");
     archive.device("/dev/console", 5, 1);
     archive.device("/dev/null", 1, 3);
-    let init = INIT.replace("TESTS", &format!("{}{SELF} {}", environment(suite), inside::RUN_ALL));
+    let init = INIT.replace("TESTS", &format!("{SELF} {}", inside::RUN_ALL));
     archive.file("/init", 0o755, init.into());
     archive.file("/etc/passwd", 0o644, b"root:x:0:0::/root:/bin/sh\n".to_vec());
     archive.file("/etc/group", 0o644, b"root:x:0:\n".to_vec());
@@ -115,12 +112,6 @@ pub(super) fn build(suite: &Suite, vmlinuz: &Path, jobs: &[&Job], at_once: usize
     archive.file(LIST, 0o644, format!("{at_once}\n{}", lines.collect::<String>()).into());
     modules(&mut archive, &modules_of(&suite.kernel, vmlinuz));
     archive
-}
-
-/// The variables that are handed in, as the shell takes them before a command.
-fn environment(suite: &Suite) -> String {
-    let set = suite.environment.iter().filter_map(|name| Some((name, std::env::var(name).ok()?)));
-    set.map(|(name, value)| format!("{name}='{value}' ")).collect()
 }
 
 fn find(name: &str) -> PathBuf {
