@@ -39,7 +39,7 @@ use crate::settings::{CheckerSettings, Group, Kind, Settings, TlsSettings, Track
 
 pub use kernel::{Followed, follow_instance};
 pub use steps::{reload, start};
-pub use stop::stop;
+pub use stop::{end_scripts, stop};
 
 /// After this long the kernel is asked again for what it refused.
 const ASK_AGAIN: Duration = Duration::from_secs(10);
@@ -53,6 +53,9 @@ pub trait HasCheck: HasNotify + Sized + 'static {
     fn attempt(s: &mut Scheduler<Self>, w: &mut Self, id: CheckerId) {
         attempt::begin(s, w, id);
     }
+
+    /// Called once, after [`end_scripts`]: no script of a checker runs any more.
+    fn scripts_ended(_s: &mut Scheduler<Self>, _w: &mut Self) {}
 }
 
 /// Load balancing.

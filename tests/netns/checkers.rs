@@ -16,7 +16,7 @@ const SOCAT: &str = "/usr/bin/socat";
 
 /// A checker of this kind with these keywords.
 fn of(keyword: &str, lines: &str) -> String {
-    format!("{keyword} {{\n      log_all_failures\n      connect_timeout 1\n      {lines}\n    }}")
+    format!("{keyword} {{\n      log_all_failures\n      connect_timeout 3\n      {lines}\n    }}")
 }
 
 /// Debian's exim, greeted well and badly; one that has gone.
@@ -147,7 +147,7 @@ fn socat_gets_datagrams() {
     let _servers = [
         socat(["UDP4-RECVFROM:7,fork", "EXEC:/bin/cat"]),
         socat(["UDP4-RECVFROM:9,fork", "OPEN:/dev/null"]),
-        socat(["UDP4-RECVFROM:8,fork", "SYSTEM:printf abcdef"]),
+        socat(["UDP4-RECVFROM:8,fork", "EXEC:/usr/bin/printf abcdef"]),
     ];
     let udp = |port: u16, lines: &str| of("UDP_CHECK", &format!("connect_port {port}\n {lines}"));
     const GOOD: &str = "UDP connection to @ success.";
@@ -180,7 +180,8 @@ fn hosts_are_pinged() {
     a.set("ipv4/ping_group_range", "7 9");
     let before = range();
     a.configure(&["route add blackhole 10.66.0.0/16", "route add unreachable fd66::/16"]);
-    let ping = |address: &str| of("PING_CHECK", &format!("connect_ip {address}"));
+    let ping =
+        |address: &str| of("PING_CHECK", &format!("connect_ip {address}\n connect_timeout 1"));
     const GOOD: &str = "ICMP connection to @ success.";
     const BAD: &str = "ICMP CHECK on service @ failed.";
     let cases = [

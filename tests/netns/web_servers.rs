@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use testbed::{Host, Lan, Service, wait_for};
 
 use crate::checking::{Case, SERVICE, check, down, judge, name, ready_to_check, real, service, up};
+use crate::ours;
 
 const NGINX: &str = "/usr/sbin/nginx";
 const GENHASH: &str = "/usr/bin/genhash";
@@ -112,11 +113,15 @@ http {
 }
 "#;
 
-/// What Debian's genhash says of an URL: the digest if it is one.
+/// What Debian's genhash prints about an URL of b.
+fn told_by_genhash(host: &Host, arguments: &str) -> String {
+    host.run(&format!("{GENHASH} -t 3 -s 10.9.0.2 {arguments}"))
+}
+
+/// The digest, if it tells one.
 fn genhash(host: &Host, arguments: &str) -> Option<String> {
-    let said = host.run(&format!("{GENHASH} -t 3 -s 10.9.0.2 {arguments}"));
-    let last = said.lines().last().unwrap_or_default().trim().to_owned();
-    (last.len() == 32 && last.bytes().all(|b| b.is_ascii_hexdigit())).then_some(last)
+    let told = told_by_genhash(host, arguments).trim().to_owned();
+    (told.len() == 32 && told.bytes().all(|b| b.is_ascii_hexdigit())).then_some(told)
 }
 
 /// An `HTTP_GET` of the server on port 80 with an URL.
@@ -234,6 +239,34 @@ fn nginx_is_asked_for_contents() {
         up(http_11("regex Welcome"), GOOD),
     ];
     judge(&a, "", "connect_timeout 2", &cases).stop();
+}
+
+/// Ours prints what Debian's does.
+#[test]
+fn genhash_is_genhash() {
+    if !ready_to_check(&[NGINX, OPENSSL, GENHASH]) {
+        return;
+    }
+    let lan = Lan::without_capture("10.9.0");
+    let (a, b) = (lan.host("a", 1), lan.host("b", 2));
+    let _nginx = Nginx::start(&b);
+    for arguments in [
+        "-p 80 -u /file",
+        "-p 80 -u /slow",
+        "-p 80 -u /204",
+        "-p 80 -u /nothing",
+        "-p 80 -u / -V other.example",
+        "-p 80 -u /chunked.html -P 1.1",
+        "-p 80 -u /file -P 1.0c",
+        "-p 80 -u /file -m 7",
+        "-p 443 -S -u /file",
+        "-p 443 -S -u / -V strict.example",
+        "-p 443 -S -I -u / -V strict.example",
+        "-p 443 -u /file",
+    ] {
+        let own = a.run(&format!("{} --genhash -t 3 -s 10.9.0.2 {arguments}", ours().display()));
+        assert_eq!(own, told_by_genhash(&a, arguments), "{arguments}");
+    }
 }
 
 /// Several URLs are asked one after the other, and all of them must hold; with `fast_recovery` at once.

@@ -379,8 +379,10 @@ impl Service {
                 real.map(|real| &mut real.programmed)
             }
         };
+        // What is refused under one key may have been added under another.
+        let is_somewhere = tag & CHANGES != 0 || self.keys.len() > 1;
         if let Some(programmed) = programmed {
-            *programmed = (tag & CHANGES != 0).then_some(UNKNOWN);
+            *programmed = is_somewhere.then_some(UNKNOWN);
         }
     }
 

@@ -308,6 +308,11 @@ fn identities(plan: &Plan) -> Vec<(Head, usize)> {
 }
 
 impl Model {
+    /// Whether several virtual servers have services of the kernel in common.
+    pub(super) fn shares_marks(&self) -> bool {
+        identities(&self.plan).iter().any(|(_, position)| *position > 0)
+    }
+
     /// The model of no configuration.
     pub(super) fn empty() -> Model {
         let plan = Plan::nothing();

@@ -208,36 +208,38 @@ impl Plan {
     fn change_one(&mut self, random: &mut Random) -> bool {
         let what = below(random, 20);
         match what {
-            0 => self.add_service(random),
+            0 => {
+                self.add_service(random);
+                // Virtual servers of a group are told apart by their order.
+                !self.services.iter().any(|vs| vs.head == Head::Group(2))
+            }
             1 => {
                 let n = below(random, self.services.len());
                 if self.services.len() > 1 {
                     self.services.remove(n);
                 }
-                return false;
+                false
             }
             2 => {
                 let n = below(random, self.services.len());
                 let vs = self.services.remove(n);
                 let place = below(random, self.services.len() + 1);
                 self.services.insert(place, vs);
-                // Virtual servers of a group are told apart by their order.
-                return !matches!(self.services[place].head, Head::Group(2));
+                self.services[place].head != Head::Group(2)
             }
             3 | 4 => {
                 let from = below(random, 3);
                 self.change_group(from, random);
-                return false;
+                false
             }
             _ => {
                 let n = below(random, self.services.len());
                 let mut vs = self.services[n].clone();
                 let gentle = self.change_service(&mut vs, what, random);
                 self.services[n] = vs;
-                return gentle;
+                gentle
             }
         }
-        true
     }
 
     /// Lets a member come, go, or pass to the other group of addresses.
@@ -393,6 +395,15 @@ fn push_checker(text: &mut String, checker: &Ck) {
 }
 
 impl Plan {
+    /// How many addresses pass from one group to another.
+    pub(super) fn passing(&self, next: &Plan) -> usize {
+        let pass = |from: usize, to: usize| match self.groups.get(from) {
+            Some((_, old)) => old.iter().filter(|n| next.groups[to].1.contains(n)).count(),
+            None => 0,
+        };
+        pass(0, 1) + pass(1, 0)
+    }
+
     /// A configuration without virtual servers.
     pub(super) fn nothing() -> Plan {
         Plan { services: Vec::new(), groups: Vec::new(), next: 0 }

@@ -1,7 +1,9 @@
 //! A reload asks for the difference and nothing else (spec ipvs §7.2, §7.3).
 
 use super::{pair, real, service};
-use crate::runtime::stage::Stage;
+use crate::checker::attempt::{Outcome, ended};
+use crate::runtime::reload;
+use crate::runtime::stage::{Stage, read};
 
 const NONE: [&str; 0] = [];
 const A: &str = "-a -t 10.9.9.9:80 -r 10.0.0.1:80 -m -w 1";
@@ -372,7 +374,7 @@ fn checkers_go_on_where_they_were() {
     stage.told();
     stage.finds(1, true);
     assert_eq!(stage.notified(), ["fifo: RS [10.0.0.1]:tcp:80 [10.9.9.9]:tcp:80 UP"]);
-    stage.ended(ids[1], crate::checker::attempt::Outcome::Failure("too late".into()));
+    stage.ended(ids[1], Outcome::Failure("too late".into()));
     assert_eq!(stage.told(), NONE, "its server is gone");
 }
 
@@ -392,7 +394,7 @@ fn a_server_whose_failed_checker_goes_is_up() {
     let failed = "TCP_CHECK {\nconnect_port 81\nretry 0\n}";
     let mut stage = Stage::new(&service("", &[real("10.0.0.1", failed), real("10.0.0.2", "")]));
     let id = stage.checker(0, 0);
-    stage.ended(id, crate::checker::attempt::Outcome::Failure("it did not".into()));
+    stage.ended(id, Outcome::Failure("it did not".into()));
     stage.told();
     stage.changed();
     stage.reload(&service("", &pair()));
@@ -421,7 +423,7 @@ fn a_new_alpha_checker_trusts_a_server_that_is_up_and_no_other() {
         .collect();
     assert_eq!(ups, [true, false]);
     let other = stage.checker(1, 1);
-    stage.ended(other, crate::checker::attempt::Outcome::Success);
+    stage.ended(other, Outcome::Success);
     assert!(!stage.real(1).alive);
     stage.finds(1, true);
     assert!(stage.real(1).alive);
@@ -435,4 +437,89 @@ fn checkers_are_held_back_no_longer_than_ha_suspend_lasts() {
     stage.reload(&service("delay_loop 10", &pair()));
     stage.pass(60);
     assert_eq!(stage.w.attempts.len(), 2, "one each, which nobody answers");
+}
+
+#[test]
+fn a_removed_server_is_told_by_mail_too() {
+    let with = |reals: &str| {
+        format!(
+            "global_defs {{\nnotification_email {{\na@b.example\n}}\nsmtp_server 127.0.0.1\n}}\n\
+             virtual_server 10.9.9.9 80 {{\nprotocol TCP\nlb_algo rr\nlb_kind NAT\nsmtp_alert\n{reals}}}\n"
+        )
+    };
+    let (a, b) = (
+        "real_server 10.0.0.1 80 {\nsmtp_alert no\n}\n",
+        "real_server 10.0.0.2 80 {\nsmtp_alert yes\n}\n",
+    );
+    let (told, ..) = passes(&with(&format!("{a}{b}")), &with(a));
+    assert_eq!(
+        told[3],
+        "mail: Realserver [10.0.0.2]:tcp:80 of virtual server [10.9.9.9]:tcp:80 - DOWN: Removing"
+    );
+    let (told, ..) = passes(&with(&format!("{a}{b}")), "");
+    assert_eq!(
+        told,
+        [
+            "Removing Virtual Server [10.9.9.9]:tcp:80",
+            "Removing service [10.0.0.1]:tcp:80 from VS [10.9.9.9]:tcp:80",
+            "fifo: RS [10.0.0.1]:tcp:80 [10.9.9.9]:tcp:80 DOWN",
+            "Removing service [10.0.0.2]:tcp:80 from VS [10.9.9.9]:tcp:80",
+            "fifo: RS [10.0.0.2]:tcp:80 [10.9.9.9]:tcp:80 DOWN",
+            "mail: Realserver [10.0.0.2]:tcp:80 of virtual server [10.9.9.9]:tcp:80 - DOWN: Removing",
+            "fifo: VS [10.9.9.9]:tcp:80 DOWN",
+            "mail: Virtualserver [10.9.9.9]:tcp:80 - DOWN: Removing",
+        ]
+    );
+}
+
+/// A reload is done a part at a time; results come in between.
+#[test]
+fn results_count_while_a_reload_goes_on() {
+    let all = |reals: &[String], step: usize| -> String {
+        let one = |n: usize| service("", reals).replace("10.9.9.9", &format!("10.9.9.{n}"));
+        (1..=200).step_by(step).map(one).collect()
+    };
+    let new = [real("10.0.0.3", ""), real("10.0.0.2", ""), real("10.0.0.1", "")];
+    let new = all(&new, 2);
+    let mut stage = Stage::new(&all(&pair(), 1));
+    // Of the first virtual server, of one that goes, and of the last one that stays.
+    let ids = [0, 1, 198].map(|n| stage.service(n).reals[0].checkers[0]);
+    reload(&mut stage.s, &mut stage.w, read(&new));
+    for id in ids {
+        stage.s.turn(&mut stage.w, None).unwrap();
+        ended(&mut stage.s, &mut stage.w, id, Outcome::Failure("it did not".into()));
+    }
+    assert!(stage.check().steps_waiting(), "it was through before the last result");
+    stage.settle();
+    let mut expected = Stage::new(&new).table();
+    for n in [1, 199] {
+        expected.retain(|line| *line != A.replace("10.9.9.9", &format!("10.9.9.{n}")));
+    }
+    assert_eq!(stage.table(), expected);
+}
+
+/// Its file is read anew.
+#[test]
+fn a_file_that_speaks_against_a_server_takes_it_out() {
+    let path = std::env::temp_dir().join(format!("reload-{}", std::process::id()));
+    std::fs::write(&path, "1").unwrap();
+    let file = format!("track_file F {{\nfile {}\n}}\n", path.display());
+    let text = |weight: &str| {
+        let checker = format!("FILE_CHECK {{\ntrack_file F\n{weight}\n}}");
+        file.clone() + &service("", &[real("10.0.0.1", &checker), real("10.0.0.2", "")])
+    };
+    let (told, changes, requests) = passes(&service("", &pair()), &text("weight 0"));
+    assert_eq!(
+        told,
+        [
+            "Removing service [10.0.0.1]:tcp:80 from VS [10.9.9.9]:tcp:80",
+            "fifo: RS [10.0.0.1]:tcp:80 [10.9.9.9]:tcp:80 DOWN",
+        ]
+    );
+    assert_eq!((changes, requests), (vec![format!("- {A}")], 1));
+    assert_eq!(passes(&text("weight 0"), &text("weight 0")), (vec![], vec![], 0));
+    let (told, changes, requests) = passes(&text("weight 0"), &text("weight 5"));
+    assert_eq!(told.len(), 3, "{told:?}");
+    assert_eq!((changes, requests), (vec![format!("+ {}", A.replace("-w 1", "-w 6"))], 1));
+    std::fs::remove_file(&path).unwrap();
 }

@@ -306,6 +306,26 @@ fn a_change_that_is_refused_half_way_is_made_good() {
     assert_eq!(stage.table(), whole, "it never left");
 }
 
+/// It is in the table under the other keys, and has to leave them.
+#[test]
+fn a_server_that_goes_down_before_it_was_wholly_added_leaves() {
+    let of = |reals: &str| {
+        format!(
+            "virtual_server_group G {{\n10.9.9.1-3 80\n}}\nvirtual_server group G {{\nprotocol TCP\nlb_algo rr\nlb_kind NAT\n{reals}}}\n"
+        )
+    };
+    let [a, b] = pair();
+    let mut stage = Stage::new(&of(&b));
+    let table = stage.table();
+    stage.refuse(&[1]);
+    stage.reload(&of(&(a + &b)));
+    assert_eq!(stage.table().len(), 8);
+    stage.finds(0, false);
+    assert_eq!(stage.table(), table);
+    stage.pass(30);
+    assert_eq!(stage.table(), table);
+}
+
 #[test]
 fn a_refused_sorry_server_does_not_keep_real_servers_out() {
     let mut stage = Stage::new(&service("sorry_server 10.0.0.9 80", &[real("10.0.0.1", "")]));
@@ -317,4 +337,35 @@ fn a_refused_sorry_server_does_not_keep_real_servers_out() {
     assert_eq!(stage.table(), whole);
     stage.pass(20);
     assert_eq!(stage.table(), whole);
+}
+
+/// Only NAT can change the port (spec ipvs §3).
+#[test]
+fn ports_of_destinations() {
+    let port = |head: &str, method: &str, server: &str| {
+        let protocol =
+            if head.contains("MARK") || head.starts_with("fwmark") { "" } else { "protocol TCP" };
+        let mut stage = Stage::new(&format!(
+            "virtual_server_group G {{\n10.9.9.9 80\n}}\nvirtual_server_group MARKS {{\nfwmark 3\n}}\n\
+             virtual_server {head} {{\n{protocol}\nlb_algo rr\nlb_kind {method}\nreal_server {server} {{\n}}\n}}\n"
+        ));
+        let key = stage.service(0).keys[0];
+        stage.table.destinations(key)[0].port
+    };
+    for (head, method, server, expected) in [
+        ("10.9.9.9 80", "NAT", "10.0.0.1 8080", 8080),
+        ("10.9.9.9 80", "NAT", "10.0.0.1", 80),
+        ("10.9.9.9 80", "DR", "10.0.0.1", 80),
+        ("10.9.9.9 80", "TUN", "10.0.0.1 80", 80),
+        ("fwmark 5", "NAT", "10.0.0.1 8080", 8080),
+        ("fwmark 5", "NAT", "10.0.0.1", 0),
+        ("fwmark 5", "DR", "10.0.0.1", 0),
+        ("group G", "NAT", "10.0.0.1 8080", 8080),
+        ("group G", "NAT", "10.0.0.1", 0),
+        ("group G", "TUN", "10.0.0.1", 80),
+        ("group MARKS", "NAT", "10.0.0.1 8080", 8080),
+        ("group MARKS", "DR", "10.0.0.1", 0),
+    ] {
+        assert_eq!(port(head, method, server), expected, "{head} {method} {server}");
+    }
 }

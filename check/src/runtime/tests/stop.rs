@@ -1,8 +1,8 @@
 //! The end in all its flavours (spec ipvs §7.1).
 
 use super::{pair, real, service};
-use crate::runtime::stage::Stage;
-use crate::runtime::{HasCheck, stop};
+use crate::runtime::stage::{Stage, read};
+use crate::runtime::{HasCheck, reload, stop};
 
 fn ended(globals: &str, body: &str) -> (Vec<String>, usize) {
     let reals = [real("10.0.0.1", "inhibit_on_failure"), real("10.0.0.2", "")];
@@ -62,7 +62,7 @@ fn a_stop_in_the_middle_of_a_start_leaves_nothing() {
         .map(|n| service("", &pair()).replace("10.9.9.9", &format!("10.9.9.{n}")))
         .collect();
     let mut stage = Stage::new("");
-    super::super::reload(&mut stage.s, &mut stage.w, crate::runtime::stage::read(&text));
+    reload(&mut stage.s, &mut stage.w, read(&text));
     stage.s.turn(&mut stage.w, None).unwrap();
     let begun = stage.table().len();
     assert!(begun > 0 && begun < 600, "{begun}");
@@ -72,4 +72,24 @@ fn a_stop_in_the_middle_of_a_start_leaves_nothing() {
     assert_eq!(stage.table(), [] as [&str; 0]);
     assert_eq!(stage.w.attempts, []);
     assert_eq!(stage.w.check().unwrap().checkers.iter().count(), 0);
+}
+
+/// What could not be asked for at once is not asked for after the end.
+#[test]
+fn a_stop_before_a_large_group_is_filled_leaves_nothing() {
+    let text = format!(
+        "virtual_server_group G {{\n10.9.8.1-10.9.9.250 80\n}}\nvirtual_server group G {{\nprotocol TCP\nlb_algo rr\nlb_kind NAT\n{}}}\n",
+        pair().concat()
+    );
+    for keep in [false, true] {
+        let mut stage = Stage::new("");
+        reload(&mut stage.s, &mut stage.w, read(&text));
+        stage.s.turn(&mut stage.w, None).unwrap();
+        let services = stage.table.services().len();
+        stop(&mut stage.s, &mut stage.w, keep);
+        stage.requests();
+        stage.pass(3600);
+        assert_eq!(stage.requests(), 0);
+        assert_eq!(stage.table.services().len(), if keep { services } else { 0 });
+    }
 }
