@@ -6,30 +6,41 @@ use vrrp::state::State;
 
 use crate::daemon::{self, Daemon, STATUS_FAILED};
 
-/// Lets load balancing follow the configuration, after a start or a reload.
-pub fn apply(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
+/// Load balancing that knows no virtual server yet.
+pub fn open(daemon: &Daemon) -> Check {
+    let mut check = Check::open(daemon.configuration.globals.net_namespace_ipvs.as_deref());
+    if daemon.options.address_monitoring {
+        check.log_addresses();
+    }
+    check
+}
+
+/// Lets load balancing follow the configuration, after a start or a reload; `opened` begins with it.
+/// A configuration that cannot be used ends the daemon only when it is `starting`.
+pub fn apply(
+    scheduler: &mut Scheduler<Daemon>,
+    daemon: &mut Daemon,
+    opened: Option<Check>,
+    starting: bool,
+) {
     let settings = daemon.configuration.lvs.take().unwrap_or_default();
-    if let Some(check) = &mut daemon.check {
-        if let Err(error) = check.present(&settings) {
-            log::error!(target: "check", "{error}");
-            log::error!(target: "check", "SSL_GET goes on with what it presented before");
-        }
-        check::reload(scheduler, daemon, settings);
-    } else {
-        let namespace = daemon.configuration.globals.net_namespace_ipvs.as_deref();
-        let mut check = Check::open(namespace);
-        if daemon.options.address_monitoring {
-            check.log_addresses();
-        }
-        if let Err(error) = check.present(&settings) {
-            log::error!(target: "check", "{error}");
+    let begins = opened.is_some();
+    daemon.check = opened.or(daemon.check.take());
+    let Some(check) = &mut daemon.check else { return };
+    if let Err(error) = check.present(&settings) {
+        log::error!(target: "check", "{error}");
+        if starting {
             log::error!(target: "check", "Error Initialize SSL, ctx Instance");
             log::error!(target: "check", "Terminate...");
             daemon.status = STATUS_FAILED;
             return daemon::stop(scheduler, daemon);
         }
-        daemon.check = Some(check);
+        log::error!(target: "check", "SSL_GET goes on with what it presented before");
+    }
+    if begins {
         check::start(scheduler, daemon, settings);
+    } else {
+        check::reload(scheduler, daemon, settings);
     }
     let wanted = daemon.check.as_ref().and_then(Check::instance);
     if let Some(name) = wanted

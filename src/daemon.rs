@@ -203,10 +203,7 @@ impl HasNotify for Daemon {
     }
 
     fn drained(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
-        let script = daemon.configuration.globals.shutdown_script.clone();
-        scripts::run(scheduler, daemon, "shutdown script", script, |scheduler, _| {
-            scheduler.stop();
-        });
+        check::end_scripts(scheduler, daemon);
     }
 }
 
@@ -223,6 +220,13 @@ impl HasVrrp for Daemon {
 impl HasCheck for Daemon {
     fn check(&mut self) -> Option<&mut Check> {
         self.check.as_mut()
+    }
+
+    fn scripts_ended(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
+        let script = daemon.configuration.globals.shutdown_script.clone();
+        scripts::run(scheduler, daemon, "shutdown script", script, |scheduler, _| {
+            scheduler.stop();
+        });
     }
 }
 
@@ -242,11 +246,14 @@ pub fn apply(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
     if running.vrrp || running.check {
         notify::configure_fifos(scheduler, daemon, &settings);
     }
+    // Before VRRP begins: loading the kernel's module takes its time, which no advert is to wait for.
+    let check = (running.check && daemon.check.is_none()).then(|| balancing::open(daemon));
+    let starting = daemon.vrrp.is_none() && daemon.check.is_none();
     if running.vrrp {
         apply_vrrp(scheduler, daemon);
     }
     if running.check && daemon.phase != Phase::Stopping {
-        balancing::apply(scheduler, daemon);
+        balancing::apply(scheduler, daemon, check, starting);
     }
     let globals = &daemon.configuration.globals;
     let (path, repeat) = (globals.reload_time_file.clone(), globals.reload_repeat);

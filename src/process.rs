@@ -84,6 +84,14 @@ fn limit_realtime(limit: Duration) -> nix::Result<()> {
     setrlimit(Resource::RLIMIT_RTTIME, soft, hard)
 }
 
+/// As many files may be open as the machine allows: every check that runs holds a socket, and the usual
+/// limit is for programs that wait with `select`.
+pub fn raise_open_files() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
+    complain("raise the limit of open files", raised.map_err(Into::into));
+}
+
 /// Steps by which lateness may raise the realtime priority.
 const STEPS: u8 = 25;
 

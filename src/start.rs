@@ -51,6 +51,7 @@ pub fn run(options: Options, argv: &[OsString]) -> i32 {
     let front = Front::of(&options);
     start_logging(&options, front);
     log_start(&options, argv);
+    process::raise_open_files();
     let directory = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
     let configuration = match configuration::load(&options, &directory) {
         Ok(configuration) => configuration,

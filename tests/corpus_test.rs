@@ -95,6 +95,16 @@ fn packet() {
 }
 
 #[test]
+fn http() {
+    run(targets::http, &corpus(&["fuzz/corpus/http"]), 5_000);
+}
+
+#[test]
+fn smtp() {
+    run(targets::smtp, &corpus(&["fuzz/corpus/smtp"]), 50_000);
+}
+
+#[test]
 fn netlink() {
     run(targets::netlink, &corpus(&["fuzz/corpus/netlink"]), 50_000);
 }

@@ -160,6 +160,8 @@ pub(crate) struct Checkers {
     pub(crate) followed: Option<Followed>,
     /// Scripts of checkers that were stopped while they ran, by those checkers' ids.
     pub(crate) leftovers: HashMap<u64, Leftover>,
+    /// Until when the daemon's end waits for them.
+    pub(crate) ending: Option<ThreadId>,
     /// What attempts over TCP share.
     pub(crate) streams: Shared,
 }

@@ -8,6 +8,7 @@ mod draft;
 pub mod dump;
 mod genhash;
 mod keywords;
+pub mod replies;
 mod runtime;
 mod script;
 mod service;
@@ -25,5 +26,5 @@ pub use genhash::{Page, genhash};
 pub use keywords::{
     FlushOnStop, GLOBAL, Globals, LvsTimeouts, REGEX_OPTIONS, ROOT, SyncDaemon, dns_type_name,
 };
-pub use runtime::{Check, Followed, HasCheck, follow_instance, reload, start, stop};
+pub use runtime::{Check, Followed, HasCheck, end_scripts, follow_instance, reload, start, stop};
 pub use settings::Settings;

@@ -39,7 +39,7 @@ use crate::settings::{CheckerSettings, Group, Kind, Settings, TlsSettings, Track
 
 pub use kernel::{Followed, follow_instance};
 pub use steps::{reload, start};
-pub use stop::stop;
+pub use stop::{end_scripts, stop};
 
 /// After this long the kernel is asked again for what it refused.
 const ASK_AGAIN: Duration = Duration::from_secs(10);
@@ -53,6 +53,9 @@ pub trait HasCheck: HasNotify + Sized + 'static {
     fn attempt(s: &mut Scheduler<Self>, w: &mut Self, id: CheckerId) {
         attempt::begin(s, w, id);
     }
+
+    /// Called once, after [`end_scripts`]: no script of a checker runs any more.
+    fn scripts_ended(_s: &mut Scheduler<Self>, _w: &mut Self) {}
 }
 
 /// Load balancing.
@@ -134,9 +137,10 @@ impl Check {
         let is_secure =
             |checker: &Rc<CheckerSettings>| matches!(&checker.kind, Kind::Http(http) if http.tls);
         let mut reals = settings.virtual_servers.iter().flat_map(|server| &server.real_servers);
-        let needed = reals.any(|real| real.checkers.iter().any(is_secure));
-        let tls = settings.tls.as_ref().filter(|_| needed);
-        self.checkers.streams.web.present(tls)
+        if !reals.any(|real| real.checkers.iter().any(is_secure)) {
+            return Ok(());
+        }
+        self.checkers.streams.web.present(settings.tls.as_ref())
     }
 
     /// Load balancing without virtual servers, on the kernel's table.

@@ -7,7 +7,9 @@
 mod configuration;
 mod netlink;
 mod packet;
+mod replies;
 
 pub use self::configuration::configuration;
 pub use self::netlink::netlink;
 pub use self::packet::packet;
+pub use self::replies::{http, smtp};

@@ -52,7 +52,8 @@ impl Channel {
                 Err(_) => {
                     loads += 1;
                     if let Err(e) = module::load() {
-                        log::info!("IPVS: loading ip_vs: {e}");
+                        log::info!("IPVS: the module ip_vs cannot be loaded: {e}");
+                        return Err(OpenError::Missing);
                     }
                 }
             }

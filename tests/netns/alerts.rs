@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use testbed::{Answer, Backend, Host, Lan, Mail, MailServer, wait_for};
+use testbed::{Answer, Host, Lan, Mail, MailServer, wait_for, web};
 
 use crate::checking::{SERVICE, check, global, name, ready_to_check, real, script, service};
 
@@ -31,7 +31,7 @@ fn fifos_and_scripts_are_told_in_order() {
     }
     let lan = Lan::without_capture("10.9.0");
     let (a, b) = (lan.host("a", 1), lan.host("b", 2));
-    let start = |port: u16| Backend::start(&b, &format!("10.9.0.2:{port}"), "b");
+    let start = |port: u16| web::Service::start_on(&b, port);
     let (first, second) = (start(81), start(82));
     let reader = script(&a, "reader", "exec cat \"$2\" > \"$1\"");
     let told = script(&a, "told", "echo \"$@\" >> \"$(dirname \"$0\")/calls-$1\"");
@@ -142,7 +142,7 @@ fn mails_say_what_they_always_said() {
     let lan = Lan::without_capture("10.9.0");
     let (a, b) = (lan.host("a", 1), lan.host("b", 2));
     let server = MailServer::start(&b, |_, _| Answer::Usual);
-    let backend = Backend::start(&b, "10.9.0.2:81", "b");
+    let backend = web::Service::start_on(&b, 81);
     let daemon = check(&a, &(mails("") + &service("omega", &real(0, &tcp(81, "")))));
     let mut seen = 0;
     let mut wait = |wanted: &[String]| wait_told(&server, &mut seen, wanted);
@@ -152,7 +152,7 @@ fn mails_say_what_they_always_said() {
         of_service("DOWN", "Lost quorum 1+0=1 <= 0"),
         of_real(0, "DOWN", "TCP CHECK failed on service"),
     ]);
-    let _backend = Backend::start(&b, "10.9.0.2:81", "b");
+    let _backend = web::Service::start_on(&b, 81);
     wait(&[
         of_service("UP", "Gained quorum 1+0=1 <= 1"),
         of_real(0, "UP", "TCP CHECK succeed on service"),
@@ -184,7 +184,7 @@ fn every_checker_has_its_words() {
         ),
         (
             format!("SMTP_CHECK {{\n {closed}\n }}"),
-            "CHECK failed on service : Error connecting to server [10.9.0.2]:9",
+            "CHECK failed on service : Could not connect to server [10.9.0.2]:9",
         ),
         (format!("DNS_CHECK {{\n {closed}\n }}"), "DNS_CHECK: failed on service"),
         ("MISC_CHECK {\n misc_path /bin/false\n }".to_owned(), "MISC CHECK failed on service"),
@@ -224,7 +224,7 @@ fn a_checker_that_changes_nothing_is_told_of_unless_nobody_wants_it() {
         let lan = Lan::without_capture("10.9.0");
         let (a, b) = (lan.host("a", 1), lan.host("b", 2));
         let server = MailServer::start(&b, |_, _| Answer::Usual);
-        let start = |port: u16| Backend::start(&b, &format!("10.9.0.2:{port}"), "b");
+        let start = |port: u16| web::Service::start_on(&b, port);
         let (first, second) = (start(81), start(82));
         let both = tcp(81, "") + "\n    " + &tcp(82, "");
         let globals = mails(if wanted { "" } else { "no_checker_emails" });
@@ -261,7 +261,7 @@ fn a_storm_is_few_mails() {
     let lan = Lan::without_capture("10.9.0");
     let (a, b) = (lan.host("a", 1), lan.host("b", 2));
     let server = MailServer::start(&b, |_, _| Answer::Usual);
-    let backend = Backend::start(&b, "10.9.0.2:81", "b");
+    let backend = web::Service::start_on(&b, 81);
     let checker = tcp(81, "").replace("delay_loop 0.2", "delay_loop 1");
     let reals: String = (0..STORM).map(|number| real(number, &checker)).collect();
     let daemon = check(&a, &(mails("") + &service("", &reals)));

@@ -4,7 +4,7 @@ use std::fs;
 use std::net::TcpStream;
 use std::path::Path;
 
-use testbed::{Backend, Host, Lan, Service, wait_for};
+use testbed::{Host, Lan, Service, wait_for, web};
 
 use crate::checking::{
     SERVICE, check, down, global, judge, name, ready_to_check, real, results, script, service, up,
@@ -16,7 +16,7 @@ const SOCAT: &str = "/usr/bin/socat";
 
 /// A checker of this kind with these keywords.
 fn of(keyword: &str, lines: &str) -> String {
-    format!("{keyword} {{\n      log_all_failures\n      connect_timeout 1\n      {lines}\n    }}")
+    format!("{keyword} {{\n      log_all_failures\n      connect_timeout 3\n      {lines}\n    }}")
 }
 
 /// Debian's exim, greeted well and badly; one that has gone.
@@ -38,7 +38,7 @@ fn exim_is_greeted() {
             smtp("connect_port 25\n helo_name bad_name!"),
             &format!("SMTP_CHECK Bad HELO response from {endpoint}:25"),
         ),
-        down(smtp("connect_port 26"), &format!("SMTP_CHECK Error connecting to {endpoint}:26")),
+        down(smtp("connect_port 26"), &format!("SMTP_CHECK Could not connect to {endpoint}:26")),
         up(smtp("connect_port 25\n connect_ip fd00:9::2"), GOOD),
     ];
     let daemon = judge(&a, "", "delay_loop 0.3", &cases);
@@ -147,7 +147,7 @@ fn socat_gets_datagrams() {
     let _servers = [
         socat(["UDP4-RECVFROM:7,fork", "EXEC:/bin/cat"]),
         socat(["UDP4-RECVFROM:9,fork", "OPEN:/dev/null"]),
-        socat(["UDP4-RECVFROM:8,fork", "SYSTEM:printf abcdef"]),
+        socat(["UDP4-RECVFROM:8,fork", "EXEC:/usr/bin/printf abcdef"]),
     ];
     let udp = |port: u16, lines: &str| of("UDP_CHECK", &format!("connect_port {port}\n {lines}"));
     const GOOD: &str = "UDP connection to @ success.";
@@ -180,7 +180,8 @@ fn hosts_are_pinged() {
     a.set("ipv4/ping_group_range", "7 9");
     let before = range();
     a.configure(&["route add blackhole 10.66.0.0/16", "route add unreachable fd66::/16"]);
-    let ping = |address: &str| of("PING_CHECK", &format!("connect_ip {address}"));
+    let ping =
+        |address: &str| of("PING_CHECK", &format!("connect_ip {address}\n connect_timeout 1"));
     const GOOD: &str = "ICMP connection to @ success.";
     const BAD: &str = "ICMP CHECK on service @ failed.";
     let cases = [
@@ -331,7 +332,7 @@ fn connections_come_from_where_they_are_told_to() {
     }
     let lan = Lan::without_capture("10.9.0");
     let (a, b) = (lan.host("a", 1), lan.host("b", 2));
-    let _backend = Backend::start(&b, "[::]:80", "b");
+    let _backend = web::Service::start_on(&b, 80);
     a.configure(&[
         "address add 10.9.0.77/24 dev eth0",
         "link add veth0 type veth peer name veth1",
@@ -370,7 +371,7 @@ fn a_missing_address_is_not_the_servers_fault() {
     }
     let lan = Lan::without_capture("10.9.0");
     let (a, b) = (lan.host("a", 1), lan.host("b", 2));
-    let _backend = Backend::start(&b, "10.9.0.2:80", "b");
+    let _backend = web::Service::start_on(&b, 80);
     let tcp = |lines: &str| of("TCP_CHECK", &format!("connect_port 80\n {lines}"));
     let reals = real(0, &tcp("bindto 10.9.0.79")) + &real(1, &tcp("bind_if later0"));
     let daemon = check(&a, &service("delay_loop 0.2", &reals));

@@ -4,15 +4,13 @@
 use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use socket2::SockRef;
 use testbed::web::Background;
 use testbed::{Daemon, Host, Lan, wait_for};
 
-use crate::checking::{check, down, judge, ready_to_check, real, service, up};
+use crate::checking::{Case, check, down, judge, ready_to_check, real, reals, service, up};
 
 /// How much the daemon may grow over what it has after the start, at most at any moment.
 const GROWTH: u64 = 16 << 20;
@@ -20,39 +18,91 @@ const GROWTH: u64 = 16 << 20;
 /// How one connection is treated.
 type Manner = fn(&mut TcpStream) -> io::Result<()>;
 
-/// Servers in a host, one for each manner, on ports from 8001 on.
-struct Crowd {
-    served: Vec<Arc<AtomicUsize>>,
-    _threads: Vec<Background>,
+/// A server and what its checker makes of it.
+struct Server<M> {
+    manner: M,
+    keyword: &'static str,
+    /// Whether it answers at all, well or not.
+    answers: bool,
+    up: bool,
+    /// What the log says; `@` stands for the real server, `PORT` for the port that was asked.
+    line: &'static str,
 }
 
-impl Crowd {
-    fn start(host: &Host, manners: &[Manner]) -> Self {
-        let mut crowd = Self { served: Vec::new(), _threads: Vec::new() };
-        for (port, manner) in (8001..).zip(manners.iter().copied()) {
-            let listener = host.inside(|| TcpListener::bind(("10.9.0.2", port))).unwrap();
-            listener.set_nonblocking(true).unwrap();
-            let served = Arc::new(AtomicUsize::new(0));
-            crowd.served.push(Arc::clone(&served));
-            crowd._threads.push(Background::start(host, move || {
-                if let Ok((mut stream, _)) = listener.accept() {
-                    stream.set_nonblocking(false).unwrap();
-                    // Until the client has had enough.
-                    let _ = manner(&mut stream);
-                    served.fetch_add(1, Ordering::SeqCst);
-                }
-            }));
-        }
-        crowd
-    }
+/// One whose answer is good enough.
+fn passes<M>(keyword: &'static str, line: &'static str, manner: M) -> Server<M> {
+    Server { manner, keyword, answers: true, up: true, line }
+}
 
-    /// Waits until each has been asked so often.
-    #[track_caller]
-    fn wait_served(&self, times: usize) {
-        wait_for("every server is asked again", || {
-            self.served.iter().all(|served| served.load(Ordering::SeqCst) >= times)
-        });
-    }
+/// One whose answer is not.
+fn fails<M>(keyword: &'static str, line: &'static str, manner: M) -> Server<M> {
+    Server { manner, keyword, answers: true, up: false, line }
+}
+
+/// One that never comes to an end.
+fn stalls<M>(keyword: &'static str, line: &'static str, manner: M) -> Server<M> {
+    Server { manner, keyword, answers: false, up: false, line }
+}
+
+/// The cases for servers on ports from 8001 on. An attempt as a whole may take ten times `connect_timeout`.
+fn cases<M>(servers: &[Server<M>]) -> Vec<Case> {
+    (8001..)
+        .zip(servers)
+        .map(|(port, server)| {
+            let Server { keyword, line, .. } = server;
+            let url = if keyword.ends_with("GET") { "url {\n path /\n }" } else { "" };
+            // Who answers may be slow on a busy machine.
+            let patience = if server.answers { 5.0 } else { 0.3 };
+            let checker = format!(
+                "{keyword} {{\n connect_port {port}\n connect_timeout {patience}\n retry 0\n \
+                 log_all_failures\n {url}\n }}"
+            );
+            let line = line.replace("PORT", &i32::to_string(&port));
+            if server.up { up(checker, &line) } else { down(checker, &line) }
+        })
+        .collect()
+}
+
+/// Runs the checks, each once, with a bound on what they may cost.
+#[track_caller]
+fn withstand(host: &Host, cases: &[Case]) {
+    let idle = check(host, &service("", &real(0, "")));
+    let before = peak(&idle);
+    idle.stop();
+    let daemon = judge(host, "", "delay_loop 60", cases);
+    let grown = peak(&daemon).saturating_sub(before);
+    assert!(grown <= GROWTH, "grown by {grown} bytes");
+    daemon.stop();
+}
+
+/// The most memory that a daemon has ever had, in bytes.
+fn peak(daemon: &Daemon) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", daemon.pid())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().strip_suffix(" kB").unwrap().trim().parse::<u64>().unwrap() << 10
+}
+
+/// Serves in a host until dropped, each connection in the server's manner.
+fn serve(host: &Host, servers: &[Server<Manner>]) -> Vec<Background> {
+    let threads = (8001..).zip(servers).map(|(port, server)| {
+        let listener = host.inside(|| TcpListener::bind(("10.9.0.2", port))).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let manner = server.manner;
+        Background::start(host, move || {
+            if let Ok((mut stream, _)) = listener.accept() {
+                stream.set_nonblocking(false).unwrap();
+                // It ends with an error when the client has had enough.
+                let _ = manner(&mut stream);
+            }
+        })
+    });
+    threads.collect()
+}
+
+/// Says this first.
+fn first<'a>(stream: &'a mut TcpStream, what: &[u8]) -> io::Result<&'a mut TcpStream> {
+    stream.write_all(what)?;
+    Ok(stream)
 }
 
 /// Reads what there is of a request.
@@ -97,29 +147,54 @@ fn say(stream: &mut TcpStream, what: &[u8]) -> io::Result<()> {
 
 const OK: &[u8] = b"HTTP/1.0 200 OK\r\n\r\n";
 
-/// A checker of a port, with short patience; an attempt as a whole may take ten times as long.
-fn of(keyword: &str, port: usize) -> String {
-    let url = if keyword.ends_with("GET") { "url {\n path /\n }" } else { "" };
-    format!(
-        "{keyword} {{\n connect_port {port}\n connect_timeout 0.3\n retry 0\n delay_before_retry 0.2\n \
-         log_all_failures\n {url}\n }}"
-    )
-}
-
-/// The largest size that a daemon's memory has had, in bytes.
-fn peak(daemon: &Daemon) -> u64 {
-    memory(daemon, "VmHWM:")
-}
-
-fn memory(daemon: &Daemon, field: &str) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", daemon.pid())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap();
-    line.trim().strip_suffix(" kB").unwrap().trim().parse::<u64>().unwrap() << 10
-}
-
 const TOO_MUCH: &str = "Reply too large or too slow from server @.";
+const NO_DATA: &str = "Read, no data received from  server @.";
 const STATUS: &str = "HTTP status code error to server @.";
 const HANDSHAKE: &str = "SSL handshake/communication error connecting to server @.";
+
+#[rustfmt::skip]
+fn web_servers() -> Vec<Server<Manner>> {
+    const GET: &str = "HTTP_GET";
+    const LINE: &[u8] = b"HTTP/1.0 200 OK\r\n";
+    vec![
+        stalls(GET, TOO_MUCH, |s| babble(first(s, LINE)?, b"X-More: and more\r\n")),
+        stalls(GET, TOO_MUCH, |s| babble(first(s, OK)?, b"x")),
+        stalls(GET, TOO_MUCH, |s| trickle(first(s, LINE)?, b'x')),
+        stalls(GET, TOO_MUCH, |s| trickle(first(s, OK)?, b'x')),
+        stalls(GET, "Timeout WEB read server @.", wait_close),
+        stalls(GET, "Timeout HTTP read server @.", |s| wait_close(first(s, OK)?)),
+        fails(GET, "server @.", reset),
+        fails(GET, "Read error with server @.", |s| { hear(s)?; reset(first(s, OK)?) }),
+        fails(GET, NO_DATA, |s| say(s, b"")),
+        fails(GET, NO_DATA, |s| say(s, b"HTTP/1.0 200 OK\r\nServer: x\r\n")),
+        fails(GET, STATUS, |s| say(s, b"\0\xff\0\xff\r\n\r\n")),
+        fails(GET, STATUS, |s| say(s, b"HTTP/1.1 999999999999999999999 OK\r\n\r\n")),
+        fails(GET, STATUS, |s| say(s, b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n")),
+        passes(GET, "", |s| say(s, b"HTTP/1.0 200 OK\r\nContent-Length: 99999999999999999999999\r\n\r\n")),
+        passes(GET, "", |s| say(s, b"HTTP/1.0 200 OK\r\nContent-Length: -1\r\n\r\n")),
+    ]
+}
+
+#[rustfmt::skip]
+fn other_servers() -> Vec<Server<Manner>> {
+    const GREETING: &str = "SMTP_CHECK Bad greeting banner from server [10.9.0.2]:PORT";
+    const FAILURE: &str = "SMTP_CHECK Read failure from server [10.9.0.2]:PORT";
+    vec![
+        fails("SSL_GET", HANDSHAKE, |s| say(s, OK)),
+        fails("SSL_GET", HANDSHAKE, |s| { hear(s)?; babble(s, b"\x16\x03\x03\x40\x00\x02\xff\xff\xff") }),
+        stalls("SSL_GET", "Timeout connecting server @.", wait_close),
+        fails("SSL_GET", HANDSHAKE, |s| trickle(s, 0x16)),
+        fails("SSL_GET", "server @.", reset),
+        fails("SMTP_CHECK", FAILURE, |s| babble(first(s, b"220 ")?, b"x")),
+        stalls("SMTP_CHECK", FAILURE, |s| trickle(first(s, b"220 ")?, b'x')),
+        fails("SMTP_CHECK", GREETING, |s| babble(s, b"220-more\r\n")),
+        stalls("SMTP_CHECK", "SMTP_CHECK Read timeout from server [10.9.0.2]:PORT", |s| {
+            wait_close(first(s, b"220 x\r\n")?)
+        }),
+        fails("SMTP_CHECK", "server [10.9.0.2]:PORT", reset),
+        passes("TCP_CHECK", "TCP connection to @ success.", |s| babble(s, b"x")),
+    ]
+}
 
 #[test]
 fn servers_over_tcp_that_misbehave() {
@@ -128,166 +203,9 @@ fn servers_over_tcp_that_misbehave() {
     }
     let lan = Lan::without_capture("10.9.0");
     let (a, b) = (lan.host("a", 1), lan.host("b", 2));
-    let endpoint = |port: u16| format!("server [10.9.0.2]:{port}");
-    let cast: Vec<(Manner, &str, bool, String)> = vec![
-        (
-            |s| {
-                s.write_all(OK.split_at(17).0)?;
-                babble(s, b"X-More: and more\r\n")
-            },
-            "HTTP_GET",
-            false,
-            TOO_MUCH.into(),
-        ),
-        (
-            |s| {
-                s.write_all(OK)?;
-                babble(s, b"x")
-            },
-            "HTTP_GET",
-            false,
-            TOO_MUCH.into(),
-        ),
-        (
-            |s| {
-                s.write_all(OK.split_at(17).0)?;
-                trickle(s, b'x')
-            },
-            "HTTP_GET",
-            false,
-            TOO_MUCH.into(),
-        ),
-        (
-            |s| {
-                s.write_all(OK)?;
-                trickle(s, b'x')
-            },
-            "HTTP_GET",
-            false,
-            TOO_MUCH.into(),
-        ),
-        (wait_close, "HTTP_GET", false, "Timeout WEB read server @.".into()),
-        (
-            |s| {
-                s.write_all(OK)?;
-                wait_close(s)
-            },
-            "HTTP_GET",
-            false,
-            "Timeout HTTP read server @.".into(),
-        ),
-        (reset, "HTTP_GET", false, "server @.".into()),
-        (
-            |s| {
-                hear(s)?;
-                s.write_all(OK)?;
-                reset(s)
-            },
-            "HTTP_GET",
-            false,
-            "Read error with server @.".into(),
-        ),
-        (|s| say(s, b""), "HTTP_GET", false, "Read, no data received from  server @.".into()),
-        (
-            |s| say(s, b"HTTP/1.0 200 OK\r\nServer: x\r\n"),
-            "HTTP_GET",
-            false,
-            "Read, no data received from  server @.".into(),
-        ),
-        (|s| say(s, b"\0\xff\0\xff\r\n\r\n"), "HTTP_GET", false, STATUS.into()),
-        (
-            |s| say(s, b"HTTP/1.1 999999999999999999999 OK\r\n\r\n"),
-            "HTTP_GET",
-            false,
-            STATUS.into(),
-        ),
-        (
-            |s| say(s, b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n"),
-            "HTTP_GET",
-            false,
-            STATUS.into(),
-        ),
-        (
-            |s| say(s, b"HTTP/1.0 200 OK\r\nContent-Length: 99999999999999999999999\r\n\r\n"),
-            "HTTP_GET",
-            true,
-            "".into(),
-        ),
-        (|s| say(s, b"HTTP/1.0 200 OK\r\nContent-Length: -1\r\n\r\n"), "HTTP_GET", true, "".into()),
-        (|s| say(s, b"HTTP/1.0 200 OK\r\n\r\n"), "SSL_GET", false, HANDSHAKE.into()),
-        (
-            |s| {
-                hear(s)?;
-                babble(s, b"\x16\x03\x03\x40\x00\x02\xff\xff\xff")
-            },
-            "SSL_GET",
-            false,
-            HANDSHAKE.into(),
-        ),
-        (wait_close, "SSL_GET", false, "server @.".into()),
-        (|s| trickle(s, 0x16), "SSL_GET", false, "server @.".into()),
-        (reset, "SSL_GET", false, "server @.".into()),
-        (
-            |s| {
-                s.write_all(b"220 ")?;
-                babble(s, b"x")
-            },
-            "SMTP_CHECK",
-            false,
-            endpoint(8021),
-        ),
-        (
-            |s| {
-                s.write_all(b"220 ")?;
-                trickle(s, b'x')
-            },
-            "SMTP_CHECK",
-            false,
-            endpoint(8022),
-        ),
-        (
-            |s| babble(s, b"220-more\r\n"),
-            "SMTP_CHECK",
-            false,
-            format!("SMTP_CHECK Bad greeting banner from {}", endpoint(8023)),
-        ),
-        (
-            |s| {
-                s.write_all(b"220 x\r\n")?;
-                hear(s)?;
-                say(s, b"250 x\r\n")
-            },
-            "SMTP_CHECK",
-            false,
-            endpoint(8024),
-        ),
-        (reset, "SMTP_CHECK", false, endpoint(8025)),
-        (|s| babble(s, b"x"), "TCP_CHECK", true, "TCP connection to @ success.".into()),
-    ];
-    let manners: Vec<Manner> = cast.iter().map(|(manner, ..)| *manner).collect();
-    let crowd = Crowd::start(&b, &manners);
-    let cases: Vec<_> = cast
-        .iter()
-        .enumerate()
-        .map(|(number, (_, keyword, good, line))| {
-            let checker = of(keyword, 8001 + number);
-            if *good { up(checker, line) } else { down(checker, line) }
-        })
-        .collect();
-    let before = peak_of_an_idle_one(&a);
-    let daemon = judge(&a, "", "delay_loop 0.3", &cases);
-    crowd.wait_served(2);
-    let grown = peak(&daemon).saturating_sub(before);
-    assert!(grown <= GROWTH, "grown by {grown} bytes");
-    daemon.stop();
-}
-
-/// What the same daemon needs that has one server and nothing to do.
-fn peak_of_an_idle_one(host: &Host) -> u64 {
-    let daemon = check(host, &service("", &real(0, "")));
-    let peak = peak(&daemon);
-    daemon.stop();
-    peak
+    let servers: Vec<_> = web_servers().into_iter().chain(other_servers()).collect();
+    let _threads = serve(&b, &servers);
+    withstand(&a, &cases(&servers));
 }
 
 /// How one datagram is answered.
@@ -301,6 +219,33 @@ fn answer(query: &[u8], code: u8) -> Vec<u8> {
     answer
 }
 
+#[rustfmt::skip]
+fn datagram_servers() -> Vec<Server<Reply>> {
+    const DNS: &str = "DNS_CHECK";
+    const LATE: &str = "DNS_CHECK (@) read timeout from socket";
+    vec![
+        stalls(DNS, LATE, |s, _, from| s.send_to(b"", from).map(drop)),
+        stalls(DNS, LATE, |s, query, from| s.send_to(&query[..2], from).map(drop)),
+        stalls(DNS, LATE, |s, query, from| s.send_to(query, from).map(drop)),
+        stalls(DNS, LATE, |s, query, from| flood(s, &answer(query, 0), from, 1)),
+        stalls(DNS, LATE, |s, _, from| flood(s, &[0xff; 1400], from, 1)),
+        fails(DNS, "(rcode = 15)", |s, query, from| s.send_to(&answer(query, 15), from).map(drop)),
+        // Another's answers do not hide the right one.
+        passes(DNS, "", |s, query, from| {
+            flood(s, &answer(query, 3), from, 1)?;
+            s.send_to(&answer(query, 0), from).map(drop)
+        }),
+        passes(DNS, "", |s, query, from| {
+            let mut long = answer(query, 0);
+            long.resize(60000, 0xff);
+            s.send_to(&long, from).map(drop)
+        }),
+        passes("UDP_CHECK", "UDP connection to @ success.", |s, _, from| {
+            flood(s, &[0; 60000], from, 0)
+        }),
+    ]
+}
+
 #[test]
 fn servers_over_udp_that_misbehave() {
     if !ready_to_check(&[]) {
@@ -308,71 +253,20 @@ fn servers_over_udp_that_misbehave() {
     }
     let lan = Lan::without_capture("10.9.0");
     let (a, b) = (lan.host("a", 1), lan.host("b", 2));
-    const LATE: &str = "DNS_CHECK (@) read timeout from socket";
-    let cast: [(Reply, &str, bool, &str); 9] = [
-        (|s, _, from| s.send_to(b"", from).map(drop), "DNS_CHECK", false, LATE),
-        (|s, query, from| s.send_to(&query[..2], from).map(drop), "DNS_CHECK", false, LATE),
-        (|s, query, from| s.send_to(query, from).map(drop), "DNS_CHECK", false, LATE),
-        (|s, query, from| flood(s, &answer(query, 0), from, 1), "DNS_CHECK", false, LATE),
-        (|s, _, from| flood(s, &[0xff; 1400], from, 1), "DNS_CHECK", false, LATE),
-        // One of another's answers does not hide the right one.
-        (
-            |s, query, from| {
-                flood(s, &answer(query, 3), from, 1)?;
-                s.send_to(&answer(query, 0), from).map(drop)
-            },
-            "DNS_CHECK",
-            true,
-            "",
-        ),
-        (
-            |s, query, from| {
-                let mut long = answer(query, 0);
-                long.resize(60000, 0xff);
-                s.send_to(&long, from).map(drop)
-            },
-            "DNS_CHECK",
-            true,
-            "",
-        ),
-        (
-            |s, query, from| s.send_to(&answer(query, 15), from).map(drop),
-            "DNS_CHECK",
-            false,
-            "(rcode = 15)",
-        ),
-        (
-            |s, _, from| flood(s, &[0; 60000], from, 0),
-            "UDP_CHECK",
-            true,
-            "UDP connection to @ success.",
-        ),
-    ];
-    let mut threads = Vec::new();
-    for (port, (reply, ..)) in (8001..).zip(&cast) {
-        let reply = *reply;
+    let servers = datagram_servers();
+    let threads = (8001..).zip(&servers).map(|(port, server)| {
+        let reply = server.manner;
         let socket = b.inside(|| UdpSocket::bind(("10.9.0.2", port))).unwrap();
         socket.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
-        threads.push(Background::start(&b, move || {
+        Background::start(&b, move || {
             let mut query = [0; 512];
             if let Ok((length, from)) = socket.recv_from(&mut query) {
                 let _ = reply(&socket, &query[..length], from);
             }
-        }));
-    }
-    let cases: Vec<_> = cast
-        .iter()
-        .enumerate()
-        .map(|(number, (_, keyword, good, line))| {
-            let checker = of(keyword, 8001 + number);
-            if *good { up(checker, line) } else { down(checker, line) }
         })
-        .collect();
-    let before = peak_of_an_idle_one(&a);
-    let daemon = judge(&a, "", "delay_loop 0.3", &cases);
-    let grown = peak(&daemon).saturating_sub(before);
-    assert!(grown <= GROWTH, "grown by {grown} bytes");
-    daemon.stop();
+    });
+    let _threads: Vec<Background> = threads.collect();
+    withstand(&a, &cases(&servers));
 }
 
 /// Many copies of a datagram whose first byte is off by so much.
@@ -380,4 +274,40 @@ fn flood(socket: &UdpSocket, what: &[u8], to: SocketAddr, off: u8) -> io::Result
     let mut wrong = what.to_vec();
     wrong[0] = wrong[0].wrapping_add(off);
     (0..100).try_for_each(|_| socket.send_to(&wrong, to).map(drop))
+}
+
+/// Checks that would wait for minutes delay neither a reload that drops them nor the end.
+#[test]
+fn nothing_that_stalls_delays_a_reload_or_the_end() {
+    if !ready_to_check(&[]) {
+        return;
+    }
+    let lan = Lan::without_capture("10.9.0");
+    let (a, b) = (lan.host("a", 1), lan.host("b", 2));
+    let servers: Vec<Server<Manner>> = ["HTTP_GET", "SSL_GET", "SMTP_CHECK", "HTTP_GET"]
+        .into_iter()
+        .zip([wait_close, wait_close, wait_close, |s| trickle(first(s, OK)?, b'x')] as [Manner; 4])
+        .map(|(keyword, manner)| stalls(keyword, "", manner))
+        .collect();
+    let _threads = serve(&b, &servers);
+    let silent = ["TCP_CHECK", "PING_CHECK", "DNS_CHECK", "UDP_CHECK"].map(|keyword| {
+        down(format!("{keyword} {{\n connect_ip 10.9.0.33\n connect_timeout 0.3\n }}"), "")
+    });
+    let cases: Vec<Case> = cases(&servers).into_iter().chain(silent).collect();
+    let all = service("delay_loop 60", &reals(&cases).replace("timeout 0.3", "timeout 300"));
+    let other = service("delay_loop 60", &real(99, ""));
+    // In the kernel's table 01 is an established connection.
+    let connections = || {
+        let table = b.inside(|| fs::read_to_string("/proc/thread-self/net/tcp")).unwrap();
+        table.lines().filter(|line| line.split_whitespace().nth(3) == Some("01")).count()
+    };
+    let daemon = check(&a, &all);
+    wait_for("all checks wait", || connections() == servers.len());
+    daemon.reload(&other);
+    daemon.wait_logged("Reload complete", 1);
+    wait_for("the checks are gone", || connections() == 0);
+    daemon.reload(&all);
+    daemon.wait_logged("Reload complete", 2);
+    wait_for("all checks wait again", || connections() == servers.len());
+    daemon.stop();
 }

@@ -13,6 +13,7 @@
 mod alerts;
 mod checkers;
 mod checking;
+mod director;
 mod dumps;
 mod election;
 mod hostile;

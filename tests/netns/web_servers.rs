@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use testbed::{Host, Lan, Service, wait_for};
 
 use crate::checking::{Case, SERVICE, check, down, judge, name, ready_to_check, real, service, up};
+use crate::ours;
 
 const NGINX: &str = "/usr/sbin/nginx";
 const GENHASH: &str = "/usr/bin/genhash";
@@ -30,6 +31,8 @@ impl Nginx {
         fs::write(folder.join("chunked.html"), PAGE).unwrap();
         fs::write(folder.join("slow"), "slow as can be\n".repeat(200)).unwrap();
         certificate(&folder, "rsa:2048");
+        fs::create_dir_all(folder.join("client")).unwrap();
+        certificate(&folder.join("client"), "rsa:2048");
         let configuration = host.file("nginx.conf");
         fs::write(&configuration, NGINX_CONF.replace("FOLDER", &folder.display().to_string()))
             .unwrap();
@@ -83,6 +86,7 @@ http {
   root FOLDER;
   server {
     listen 80 default_server;
+    listen [::]:80;
     listen 443 ssl default_server;
     location = / { return 200 "default server\n"; }
     location = /204 { return 204; }
@@ -91,7 +95,6 @@ http {
     location = /chunked.html { ssi on; }
     location = /slow { limit_rate 2000; }
     location = /reset { return 444; }
-    location = /for-77 { allow 10.9.0.77; deny all; try_files /file =404; }
   }
   server {
     listen 80;
@@ -105,6 +108,12 @@ http {
     location = / { if ($ssl_server_name != strict.example) { return 421; } return 200 "strict\n"; }
   }
   server {
+    listen 444 ssl;
+    ssl_verify_client on;
+    ssl_client_certificate FOLDER/client/certificate.pem;
+    location = / { return 200 "welcome, $ssl_client_s_dn\n"; }
+  }
+  server {
     listen 443 ssl;
     server_name refused.example;
     ssl_reject_handshake on;
@@ -112,11 +121,15 @@ http {
 }
 "#;
 
-/// What Debian's genhash says of an URL: the digest if it is one.
+/// What Debian's genhash prints about an URL of b.
+fn told_by_genhash(host: &Host, arguments: &str) -> String {
+    host.run(&format!("{GENHASH} -t 3 -s 10.9.0.2 {arguments}"))
+}
+
+/// The digest, if it tells one.
 fn genhash(host: &Host, arguments: &str) -> Option<String> {
-    let said = host.run(&format!("{GENHASH} -t 3 -s 10.9.0.2 {arguments}"));
-    let last = said.lines().last().unwrap_or_default().trim().to_owned();
-    (last.len() == 32 && last.bytes().all(|b| b.is_ascii_hexdigit())).then_some(last)
+    let told = told_by_genhash(host, arguments).trim().to_owned();
+    (told.len() == 32 && told.bytes().all(|b| b.is_ascii_hexdigit())).then_some(told)
 }
 
 /// An `HTTP_GET` of the server on port 80 with an URL.
@@ -168,6 +181,7 @@ fn nginx_is_asked_for_status_codes() {
         up(get("/chunked.html", ""), GOOD),
         up(get("/slow", ""), GOOD),
         down(get("/reset", ""), RESET),
+        up(web("HTTP_GET", 80, "connect_ip fd00:9::2", "/v6", "status_code 404"), GOOD),
         up(protocol("1.0"), GOOD),
         up(protocol("1.0C"), GOOD),
         up(protocol("1.1"), GOOD),
@@ -180,6 +194,7 @@ fn nginx_is_asked_for_status_codes() {
     for request in [
         "GET /v HTTP/1.0|10.9.0.2:80|-|-\n",
         "GET /v HTTP/1.0|10.9.0.2:80|close|-\n",
+        "GET /v6 HTTP/1.0|[fd00:9::2]:80|-|-\n",
         "GET /v HTTP/1.1|10.9.0.2:80|close|-\n",
         "GET / HTTP/1.0|other.example|-|-\n",
     ] {
@@ -234,6 +249,34 @@ fn nginx_is_asked_for_contents() {
         up(http_11("regex Welcome"), GOOD),
     ];
     judge(&a, "", "connect_timeout 2", &cases).stop();
+}
+
+/// Ours prints what Debian's does.
+#[test]
+fn genhash_is_genhash() {
+    if !ready_to_check(&[NGINX, OPENSSL, GENHASH]) {
+        return;
+    }
+    let lan = Lan::without_capture("10.9.0");
+    let (a, b) = (lan.host("a", 1), lan.host("b", 2));
+    let _nginx = Nginx::start(&b);
+    for arguments in [
+        "-p 80 -u /file",
+        "-p 80 -u /slow",
+        "-p 80 -u /204",
+        "-p 80 -u /nothing",
+        "-p 80 -u / -V other.example",
+        "-p 80 -u /chunked.html -P 1.1",
+        "-p 80 -u /file -P 1.0c",
+        "-p 80 -u /file -m 7",
+        "-p 443 -S -u /file",
+        "-p 443 -S -u / -V strict.example",
+        "-p 443 -S -I -u / -V strict.example",
+        "-p 443 -u /file",
+    ] {
+        let own = a.run(&format!("{} --genhash -t 3 -s 10.9.0.2 {arguments}", ours().display()));
+        assert_eq!(own, told_by_genhash(&a, arguments), "{arguments}");
+    }
 }
 
 /// Several URLs are asked one after the other, and all of them must hold; with `fast_recovery` at once.
@@ -323,6 +366,38 @@ fn nginx_is_asked_over_tls() {
     let requests = nginx.requests();
     assert!(requests.contains("GET / HTTP/1.0|other.example|-|-\n"), "{requests}");
     assert!(requests.contains("GET / HTTP/1.0|strict.example|-|strict.example\n"), "{requests}");
+}
+
+/// A server that wants to know who asks: the `SSL` block says it, also one that a reload brings; a key can
+/// have a pass phrase.
+#[test]
+fn nginx_wants_a_certificate() {
+    if !ready_to_check(&[NGINX, OPENSSL]) {
+        return;
+    }
+    let lan = Lan::without_capture("10.9.0");
+    let (a, b) = (lan.host("a", 1), lan.host("b", 2));
+    let nginx = Nginx::start(&b);
+    let client = nginx.folder.join("client").display().to_string();
+    testbed::run(&format!(
+        "{OPENSSL} rsa -aes256 -passout pass:secret -in {client}/key.pem -out {client}/locked.pem"
+    ));
+    let block = |key: &str| {
+        format!("SSL {{\n  certificate {client}/certificate.pem\n  key {client}/{key}\n}}\n")
+    };
+    let locked = block("locked.pem").replace("{\n", "{\n  password secret\n");
+    let checker = tls("delay_loop 0.3\n delay_before_retry 0.1", "/", "regex wrong.example").replace("port 443", "port 444");
+    let reals = real(0, &checker);
+    let judged = service("connect_timeout 2", &reals);
+    let daemon = check(&a, &judged);
+    daemon.wait_log(&BAD_STATUS.replace('@', &name(0)));
+    daemon.reload(&(block("key.pem") + &judged));
+    daemon.wait_log(&GOOD.replace('@', &name(0)));
+    daemon.reload(&judged);
+    daemon.wait_log(&format!("SSL_CHECK on service {} failed after 1 retries.", name(0)));
+    daemon.reload(&(locked + &judged));
+    daemon.wait_logged(&GOOD.replace('@', &name(0)), 2);
+    daemon.stop();
 }
 
 /// A manner of TLS, as options of `openssl s_server`, and the key of its certificate.

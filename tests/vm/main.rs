@@ -13,6 +13,7 @@
 
 mod notifying;
 mod reload;
+mod servers;
 mod site;
 mod stop;
 mod sync;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
             reload::every_kind_of_change,
             reload::members_of_a_group_change,
             reload::only_what_changed,
+            servers::odd_in_every_way,
             stop::found_and_left,
             sync::with_an_instance,
             sync::without_an_instance,

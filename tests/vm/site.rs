@@ -1,13 +1,18 @@
 //! A site: a client, a director with a virtual address, and real servers behind it.
 
 use std::path::Path;
+use std::time::Duration;
 
-use testbed::{Backend, Daemon, Host, Lan, ask, wait_for};
+use testbed::web::{Service, ask_patiently};
+use testbed::{Daemon, Host, Lan, wait_for};
 
 use crate::{global, start, table};
 
 /// The virtual service of the stories.
-pub const SERVICE: &str = "10.7.0.100:80";
+const ADDRESS: &str = "10.7.0.100";
+
+/// How long the client waits for each step of an answer: the machine may be busy with other tests.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The real servers' port, other than the service's only where addresses are translated.
 const NAT_PORT: u16 = 8080;
@@ -26,7 +31,7 @@ pub struct Site {
     pub director: Host,
     pub client: Host,
     servers: Vec<Host>,
-    backends: Vec<Option<Backend>>,
+    services: Vec<Option<Service>>,
     forwarding: Forwarding,
     // Dropped last: the others are plugged into it.
     _lan: Lan,
@@ -52,8 +57,8 @@ impl Site {
                 server
             })
             .collect();
-        let backends = servers.iter().map(|_| None).collect();
-        let mut site = Self { director, client, servers, backends, forwarding, _lan: lan };
+        let services = servers.iter().map(|_| None).collect();
+        let mut site = Self { director, client, servers, services, forwarding, _lan: lan };
         (0..usize::from(count)).for_each(|number| site.listen(number, true));
         site
     }
@@ -74,9 +79,8 @@ impl Site {
 
     #[track_caller]
     pub fn listen(&mut self, number: usize, serves: bool) {
-        let host = &self.servers[number];
-        let address = format!("0.0.0.0:{}", self.port());
-        self.backends[number] = serves.then(|| Backend::start(host, &address, host.name()));
+        let start = || Service::start_on(&self.servers[number], self.port());
+        self.services[number] = serves.then(start);
     }
 
     fn port(&self) -> u16 {
@@ -105,7 +109,7 @@ impl Site {
             Forwarding::Tunnel => "TUN",
         };
         format!(
-            "virtual_server 10.7.0.100 80 {{\n  delay_loop 1\n  warmup 0\n  lb_algo rr\n  \
+            "virtual_server {ADDRESS} 80 {{\n  delay_loop 1\n  warmup 0\n  lb_algo rr\n  \
              lb_kind {kind}\n  protocol TCP\n{lines}}}\n"
         )
     }
@@ -127,7 +131,7 @@ impl Site {
             .collect();
         wait_for(&format!("{numbers:?} are the real servers"), || {
             let table = table(&self.director);
-            let line = format!("-a -t {SERVICE} ");
+            let line = format!("-a -t {ADDRESS}:80 ");
             let present = table.lines().filter(|l| l.starts_with(&line));
             present.clone().count() == wanted.len()
                 && present.zip(&wanted).all(|(line, wanted)| line.contains(wanted.as_str()))
@@ -140,7 +144,7 @@ impl Site {
         wait_for(&format!("the weights are {weights:?}"), || {
             let table = table(&self.director);
             weights.iter().zip(&self.servers).all(|(weight, server)| {
-                let start = format!("-a -t {SERVICE} -r {}:{} ", server.address(), self.port());
+                let start = format!("-a -t {ADDRESS}:80 -r {}:{} ", server.address(), self.port());
                 let line = table.lines().find(|line| line.starts_with(&start));
                 let found = line.and_then(|line| line.split("-w ").nth(1)?.trim().parse().ok());
                 found == *weight
@@ -168,7 +172,8 @@ impl Site {
     /// Who answers the client, asked as many times.
     #[track_caller]
     pub fn answers(&self, times: usize) -> Vec<String> {
-        let answer = |_| match ask(&self.client, SERVICE) {
+        let ask = || ask_patiently(ADDRESS, PATIENCE);
+        let answer = |_| match self.client.inside(ask) {
             Ok(name) => name,
             Err(error) => panic!("no answer: {error}\n{}", table(&self.director)),
         };

@@ -3,7 +3,7 @@
 use scheduler::Scheduler;
 
 use super::{Check, HasCheck, checkers, tell};
-use crate::checker::attempt::ping;
+use crate::checker::attempt::{misc, ping};
 use crate::checker::files;
 use crate::keywords::FlushOnStop;
 use crate::service::lifecycle::Ending;
@@ -32,6 +32,12 @@ pub fn stop<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, keep: bool) {
         s.cancel(timer);
     }
     tell::tell_all(s, w);
+}
+
+/// Waits for scripts of checkers that [`stop`] told to end, at most a second; then they are killed, and
+/// [`HasCheck::scripts_ended`] is called.
+pub fn end_scripts<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W) {
+    misc::end_all(s, w);
 }
 
 impl Check {

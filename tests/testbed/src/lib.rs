@@ -10,7 +10,6 @@
 //!
 //! Everything panics, with a sentence, when the bed itself breaks: a test that has no network is no test.
 
-mod backend;
 mod capture;
 mod daemon;
 mod dump;
@@ -25,7 +24,6 @@ mod process;
 mod show;
 pub mod web;
 
-pub use backend::{Backend, ask};
 pub use capture::{Advert, Capture, Packet};
 pub use daemon::{Daemon, Detached, Parts};
 pub use dump::Counters;

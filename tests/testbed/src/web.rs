@@ -2,39 +2,60 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use nix::sys::socket::{Shutdown, shutdown};
+
 use crate::Host;
 
-/// A service on port 80 of a host that answers every request with the host's name.
+/// A service in a host that answers every request with the host's name; dropping it closes its port.
 pub struct Service {
-    _thread: Background,
+    listener: Arc<TcpListener>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Service {
-    /// Starts it.
+    /// Starts it on port 80.
+    #[track_caller]
     pub fn start(host: &Host) -> Self {
-        let listener = host.inside(|| TcpListener::bind(("0.0.0.0", 80)));
-        let listener = listener.unwrap_or_else(|e| panic!("port 80 in {}: {e}", host.name()));
-        if let Err(error) = listener.set_nonblocking(true) {
-            panic!("port 80 in {}: {error}", host.name());
-        }
-        let name = host.name().to_owned();
-        let thread = Background::start(host, move || {
-            if let Ok((stream, _)) = listener.accept() {
+        Self::start_on(host, 80)
+    }
+
+    /// Starts it on a port, of IPv4 and IPv6.
+    ///
+    /// # Panics
+    /// When the port is taken.
+    #[track_caller]
+    pub fn start_on(host: &Host, port: u16) -> Self {
+        let listener = host.inside(|| TcpListener::bind(("::", port)));
+        let listener = listener.unwrap_or_else(|e| panic!("port {port} in {}: {e}", host.name()));
+        let listener = Arc::new(listener);
+        let (served, name) = (Arc::clone(&listener), host.name().to_owned());
+        let thread = std::thread::spawn(move || {
+            while let Ok((stream, _)) = served.accept() {
                 // A client that does not read its answer is no concern of ours.
                 let _ = answer(stream, &name);
             }
         });
-        Self { _thread: thread }
+        Self { listener, thread: Some(thread) }
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        // On Linux this ends the accept that waits.
+        let _ = shutdown(self.listener.as_raw_fd(), Shutdown::Both);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
     }
 }
 
 fn answer(mut stream: TcpStream, name: &str) -> io::Result<()> {
-    stream.set_nonblocking(false)?;
     stream.set_read_timeout(Some(Duration::from_millis(200)))?;
     let mut request = [0; 256];
     let _ = stream.read(&mut request)?;
@@ -46,8 +67,15 @@ fn answer(mut stream: TcpStream, name: &str) -> io::Result<()> {
 /// # Errors
 /// There was none within a moment.
 pub fn ask(address: &str) -> io::Result<String> {
+    ask_patiently(address, Duration::from_millis(50))
+}
+
+/// As [`ask`], with a limit for each step.
+///
+/// # Errors
+/// There was no answer in time.
+pub fn ask_patiently(address: &str, patience: Duration) -> io::Result<String> {
     let address: SocketAddr = format!("{address}:80").parse().map_err(io::Error::other)?;
-    let patience = Duration::from_millis(50);
     let mut stream = TcpStream::connect_timeout(&address, patience)?;
     stream.set_read_timeout(Some(patience))?;
     stream.write_all(b"GET / HTTP/1.0\r\n\r\n")?;

@@ -17,6 +17,8 @@ use crate::settings::Kind;
 const KILL_AFTER: Duration = Duration::from_secs(2);
 /// Between further ones.
 const KILL_AGAIN: Duration = Duration::from_secs(10);
+/// How long the daemon waits at its end.
+const LAST_WAIT: Duration = Duration::from_secs(1);
 
 /// A script that runs.
 #[derive(Debug)]
@@ -69,6 +71,27 @@ pub(super) fn abandon<W: HasCheck>(
     }
 }
 
+/// Waits until no script of a checker that is gone runs any more, then calls [`HasCheck::scripts_ended`].
+/// What has not ended after a second is killed.
+pub(crate) fn end_all<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W) {
+    match w.check().filter(|check| !check.checkers.leftovers.is_empty()) {
+        Some(check) => {
+            let timer = s.add_timer_after(Class::Checker, LAST_WAIT, 0, kill_all::<W>);
+            check.checkers.ending = Some(timer);
+        }
+        None => W::scripts_ended(s, w),
+    }
+}
+
+fn kill_all<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, _: Ready) {
+    let Some(check) = w.check() else { return };
+    check.checkers.ending = None;
+    for running in check.checkers.leftovers.values() {
+        notify::signal_group(running.pid, Signal::SIGKILL);
+    }
+    W::scripts_ended(s, w);
+}
+
 fn on_child<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, ready: Ready) {
     let id = CheckerId::from_arg(ready.arg);
     match ready.cause {
@@ -85,6 +108,11 @@ fn exited<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, id: CheckerId, exit: Exi
         notify::signal_group(running.pid, Signal::SIGKILL);
     }
     ended(s, w, id, Outcome::Exited { exit, timed_out });
+    let Some(check) = w.check().filter(|check| check.checkers.leftovers.is_empty()) else { return };
+    if let Some(timer) = check.checkers.ending.take() {
+        s.cancel(timer);
+        W::scripts_ended(s, w);
+    }
 }
 
 /// Sends the next stronger signal and waits again.

@@ -28,18 +28,19 @@ pub(crate) struct Web {
 }
 
 impl Web {
-    /// Presents to servers what the `SSL` block says from now on; without one, nothing.
+    /// Presents to servers what the `SSL` block says from now on; without one, nothing. What it takes
+    /// to begin with TLS is done here, so that no check waits for it.
     ///
     /// # Errors
     /// A file cannot be used, and what was presented before still is.
     pub(crate) fn present(&mut self, settings: Option<&TlsSettings>) -> Result<(), String> {
-        self.tls = settings.map(|settings| tls::Context::new(Some(settings))).transpose()?;
+        match (tls::Context::new(settings), settings) {
+            (Ok(context), _) => self.tls = Some(context),
+            (Err(error), Some(_)) => return Err(error),
+            // Each check will say so.
+            (Err(_), None) => self.tls = None,
+        }
         Ok(())
-    }
-
-    #[cfg(test)]
-    pub(crate) fn is_presenting(&self) -> bool {
-        self.tls.is_some()
     }
 
     /// The conversation about the checker's next URL, over a connection that is there.
@@ -114,10 +115,11 @@ impl Web {
             return;
         };
         let Checker { server, service, .. } = checker;
-        let (path, received) = (&url.path, reply.received);
+        let (host, path) = (url.host.as_deref().unwrap_or_default(), &url.path);
         let line = format!(
-            "http_check for RS {server} VS {service} url {path}: content_length ({length}) does \
-             not match received bytes ({received})."
+            "http_check for RS {server} VS {service} url {host}{path}: content_length ({length}) \
+             does not match received bytes ({})",
+            reply.received
         );
         self.log_once((id, checker.verdict.url, Oddity::Length), line);
     }

@@ -6,35 +6,39 @@ use super::conversation::{Answer, Fault};
 use crate::checker::Checker;
 use crate::settings::{Endpoint, Kind};
 
-/// The log line of an attempt of the checker that failed.
+/// The log line of an attempt of the checker that failed; empty where nothing is said.
 pub(crate) fn failure(checker: &Checker, fault: Fault) -> Cow<'static, str> {
     let server = &checker.server;
-    match &checker.settings.kind {
-        Kind::Http(http) => format!("{} server {server}.", web(fault, http.tls)).into(),
-        Kind::Smtp(_) => {
-            let Some(connection) = &checker.settings.connection else { return "".into() };
-            let target = connection.target;
-            let endpoint = Endpoint(target);
-            match fault {
-                Fault::Unreachable => format!(
-                    "SMTP_CHECK Network unreachable for server {} - real server {endpoint}",
-                    target.ip()
-                ),
-                fault => format!("SMTP_CHECK {} server {endpoint}", mail(fault)),
-            }
-            .into()
+    let target = checker.settings.connection.as_ref().map(|connection| connection.target);
+    match (&checker.settings.kind, target, fault) {
+        (Kind::Http(http), ..) => format!("{} server {server}.", web(fault, http.tls)).into(),
+        (Kind::Smtp(_), Some(target), Fault::Unreachable) => {
+            let (ip, endpoint) = (target.ip(), endpoint(server));
+            format!("SMTP_CHECK Network unreachable for server {ip} - real server {endpoint}")
+                .into()
         }
-        _ if fault == Fault::ConnectTimeout => {
-            format!("TCP connection to {server} timeout.").into()
+        (Kind::Smtp(_), Some(target), _) => {
+            format!("SMTP_CHECK {} server {}", mail(fault), Endpoint(target)).into()
         }
+        (_, _, Fault::Connect | Fault::Unreachable) => "".into(),
+        (_, _, Fault::ConnectTimeout) => format!("TCP connection to {server} timeout.").into(),
         _ => format!("TCP connection to {server} failed.").into(),
+    }
+}
+
+/// The name of a real server without its protocol: `[10.1.1.2]:80`.
+fn endpoint(server: &str) -> String {
+    match (server.split_once("]:"), server.rsplit_once(':')) {
+        (Some((ip, _)), Some((_, port))) => format!("{ip}]:{port}"),
+        _ => server.to_owned(),
     }
 }
 
 /// The part before `server R.`
 pub(crate) fn web(fault: Fault, tls: bool) -> &'static str {
     match fault {
-        Fault::Unreachable => "HTTP/SSL_CHECK - network unreachable",
+        Fault::Unreachable if tls => "SSL_CHECK - network unreachable",
+        Fault::Unreachable => "HTTP_CHECK - network unreachable",
         Fault::Connect => "Error connecting",
         Fault::Refused => "Connection failed",
         Fault::ConnectTimeout => "Timeout connecting",
@@ -56,8 +60,8 @@ pub(crate) fn web(fault: Fault, tls: bool) -> &'static str {
 
 fn mail(fault: Fault) -> &'static str {
     match fault {
-        Fault::Connect | Fault::Unreachable => "Could not connect to",
-        Fault::Refused | Fault::Handshake => "Error connecting to",
+        Fault::Connect => "Error connecting to",
+        Fault::Refused | Fault::Unreachable | Fault::Handshake => "Could not connect to",
         Fault::ConnectTimeout => "Connection timeout to",
         Fault::Send => "Write failure to",
         Fault::SendTimeout => "Write timeout to",

@@ -1,0 +1,31 @@
+//! Replies of servers, judged without a connection: what the fuzz targets call.
+
+use crate::checker::attempt::http::{self, Exchange};
+use crate::checker::attempt::regex::{Expressions, Search};
+use crate::checker::attempt::smtp::Smtp;
+use crate::settings::RegexSettings;
+
+/// What an `HTTP_GET` makes of a connection over which `bytes` come in pieces of `piece` bytes until it
+/// ends, in words; the body is digested and, if there is an expression, searched.
+pub fn http(bytes: &[u8], piece: usize, regex: Option<&RegexSettings>) -> String {
+    let expression = regex.and_then(|regex| Expressions::default().get(regex));
+    let request = http::request(Default::default(), "/", "host");
+    let mut exchange = Exchange::new(request, true, expression.map(Search::new));
+    exchange.sent();
+    let early = bytes.chunks(piece.max(1)).find_map(|piece| exchange.receive(piece));
+    match early.unwrap_or_else(|| exchange.end()) {
+        Ok(()) => format!("{:?}", exchange.reply()),
+        Err(fault) => format!("{fault:?}"),
+    }
+}
+
+/// What an `SMTP_CHECK` makes of a server that says `bytes`, in pieces of `piece` bytes, in words.
+pub fn smtp(bytes: &[u8], piece: usize) -> String {
+    let mut smtp = Smtp::new("name");
+    let judge = |piece| {
+        let next = smtp.receive(piece);
+        smtp.sent();
+        next
+    };
+    format!("{:?}", bytes.chunks(piece.max(1)).find_map(judge))
+}
