@@ -302,7 +302,8 @@ fn take_up(s: &mut Scheduler<World>, w: &mut World, plan: &Plan, first: bool, ge
     let settings = stage::read(&plan.text());
     let names = names(&settings);
     // A new member of a group gets what the others have, and then what changes for all of them.
-    let regrouped = !first && w.model.plan.groups != plan.groups;
+    // Of several virtual servers of one group, the next takes the place of one that goes.
+    let regrouped = w.model.shares_marks() || (!first && w.model.plan.groups != plan.groups);
     let (before, requests) = (w.table(), w.kernel.table.requests());
     if w.loud {
         println!("{now:?} takes up {}", plan.text());
