@@ -395,15 +395,6 @@ fn push_checker(text: &mut String, checker: &Ck) {
 }
 
 impl Plan {
-    /// How many addresses pass from one group to another.
-    pub(super) fn passing(&self, next: &Plan) -> usize {
-        let pass = |from: usize, to: usize| match self.groups.get(from) {
-            Some((_, old)) => old.iter().filter(|n| next.groups[to].1.contains(n)).count(),
-            None => 0,
-        };
-        pass(0, 1) + pass(1, 0)
-    }
-
     /// A configuration without virtual servers.
     pub(super) fn nothing() -> Plan {
         Plan { services: Vec::new(), groups: Vec::new(), next: 0 }
