@@ -47,7 +47,6 @@ pub struct Configuration {
     /// What `global_defs` says of health checkers and virtual servers; dumps show it.
     pub check: check::Globals,
     /// What load balancing acts on, until it has taken it.
-    #[allow(dead_code)]
     pub lvs: Option<check::Settings>,
     /// What is said of BFD; dumps show it.
     pub bfd: bfd::Globals,
@@ -90,6 +89,11 @@ impl Configuration {
         let changed = self.fixed().into_iter().zip(new.fixed()).find(|(old, new)| old.1 != new.1);
         if let Some(((keyword, _), _)) = changed {
             return Some(keyword);
+        }
+        // The kernel's table stays where it is.
+        let table = |c: &Configuration| c.globals.net_namespace_ipvs.clone();
+        if table(self) != table(new) {
+            return Some("net_namespace_ipvs");
         }
         let igmp = |c: &Configuration| c.vrrp_globals.disable_local_igmp;
         (igmp(self) != igmp(new)).then_some("disable_local_igmp")
@@ -169,4 +173,30 @@ pub fn load(options: &Options, directory: &Path) -> Result<Configuration, i32> {
     log::info!("Configuration file {}", main_file(options).display());
     read.log();
     read.outcome.map_err(|unusable| unusable.start_status())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{self, Action};
+
+    fn configuration(name: &str, text: &str) -> Configuration {
+        let file = std::env::temp_dir().join(format!("{name}-{}", std::process::id()));
+        std::fs::write(&file, text).unwrap();
+        let argv = ["keepalived".into(), "-f".into(), file.clone().into_os_string()];
+        let Action::Run(options) = cli::read(&argv).action else { panic!("it runs") };
+        let read = read(&options, Path::new("/"), Mode::Test);
+        std::fs::remove_file(&file).unwrap();
+        read.outcome.unwrap_or_else(|_| panic!("it can be used"))
+    }
+
+    #[test]
+    fn a_reload_does_not_move_the_table_to_another_namespace() {
+        let [none, system, blue] = ["", "net_namespace_ipvs", "net_namespace_ipvs blue"]
+            .map(|text| configuration("unchangeable", text));
+        assert_eq!(blue.unchangeable(&blue), None);
+        for (old, new) in [(&none, &blue), (&blue, &none), (&none, &system), (&blue, &system)] {
+            assert_eq!(old.unchangeable(new), Some("net_namespace_ipvs"));
+        }
+    }
 }

@@ -24,12 +24,10 @@ pub static ROOT: &[&dyn Grammar] = &[&TOP, &vrrp::config::ROOT, &check::ROOT, &b
 
 /// What the daemon as a whole acts on.
 #[derive(Clone, Debug, PartialEq)]
-// What nothing reads yet is compared by a reload and shown by a dump.
-#[allow(dead_code)]
 pub struct Globals {
     /// `net_namespace`; not changed by a reload.
     pub net_namespace: Option<String>,
-    /// `net_namespace_ipvs`; empty: the namespace of the system.
+    /// `net_namespace_ipvs`; empty: the namespace of the system. Not changed by a reload.
     pub net_namespace_ipvs: Option<String>,
     /// `use_pid_dir`.
     pub use_pid_dir: bool,

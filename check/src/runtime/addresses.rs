@@ -11,8 +11,8 @@ use std::time::Duration;
 use netlink::{Address, Channel, Event, Monitor};
 use scheduler::{Class, Ready, Scheduler};
 
-use super::{Check, HasCheck, finish};
-use crate::checker::schedule;
+use super::{HasCheck, finish};
+use crate::checker::{CheckerId, schedule};
 use crate::settings::Identity;
 
 /// When the kernel could not be asked: how long until the next attempt.
@@ -99,11 +99,7 @@ fn resynchronise<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W) {
             return;
         }
     }
-    let suspendable: Vec<u32> =
-        check.order.iter().copied().filter(|slot| check.is_suspendable(*slot)).collect();
-    for slot in suspendable {
-        judge(w, slot);
-    }
+    judge(w, |_| true);
 }
 
 fn on_kernel<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, _: Ready) {
@@ -135,25 +131,25 @@ fn changed<W: HasCheck>(w: &mut W, address: &Address, added: bool) {
     }
     let ip = address.ip;
     check.addresses.log(ip, if added { "added" } else { "removed" });
-    let of_it = |slot: &u32| {
-        check.is_suspendable(*slot)
-            && check.service(*slot).is_some_and(
-                |service| matches!(service.settings.identity, Identity::Address(own, _) if own == ip),
-            )
-    };
-    let slots: Vec<u32> = check.order.iter().copied().filter(of_it).collect();
-    for slot in slots {
-        judge(w, slot);
-    }
+    judge(w, |identity| matches!(identity, Identity::Address(own, _) if *own == ip));
 }
 
-/// Suspends or activates the checkers of a virtual server.
-fn judge<W: HasCheck>(w: &mut W, slot: u32) {
+/// Suspends or activates the checkers of those virtual servers that `which` chooses, also of those
+/// that a start or a reload has only just begun.
+fn judge<W: HasCheck>(w: &mut W, which: impl Fn(&Identity) -> bool) {
     let Some(check) = w.check() else { return };
-    let Some(service) = check.service(slot) else { return };
-    let enabled = check.addresses.has(&service.settings.identity);
-    let ids: Vec<_> = service.reals.iter().flat_map(|real| real.checkers.clone()).collect();
-    for id in ids {
+    let suspendable = check
+        .slots
+        .iter()
+        .flatten()
+        .filter(|service| service.settings.ha_suspend && which(&service.settings.identity));
+    let mut checkers: Vec<(CheckerId, bool)> = Vec::new();
+    for service in suspendable {
+        let enabled = check.addresses.has(&service.settings.identity);
+        let ids = service.reals.iter().flat_map(|real| &real.checkers);
+        checkers.extend(ids.map(|id| (*id, enabled)));
+    }
+    for (id, enabled) in checkers {
         match enabled {
             true => schedule::enable(w, id),
             false => schedule::suspend(w, id),
@@ -161,8 +157,45 @@ fn judge<W: HasCheck>(w: &mut W, slot: u32) {
     }
 }
 
-impl Check {
-    fn is_suspendable(&self, slot: u32) -> bool {
-        self.service(slot).is_some_and(|service| service.settings.ha_suspend)
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::super::stage::{Stage, read};
+    use super::super::{reload, tests};
+    use super::*;
+
+    fn address(last: u8) -> Address {
+        Address {
+            index: 1,
+            ip: Ipv4Addr::new(10, 9, 9, last).into(),
+            prefix: 32,
+            peer: None,
+            broadcast: None,
+            scope: 0,
+            label: None,
+            flags: 0,
+            protocol: 0,
+            preferred_lft: u32::MAX,
+            valid_lft: u32::MAX,
+        }
+    }
+
+    #[test]
+    fn an_address_that_comes_during_a_start_counts_for_all() {
+        let one = |n: u8| {
+            tests::service("ha_suspend\ndelay_loop 10", &tests::pair())
+                .replace("10.9.9.9", &format!("10.9.9.{n}"))
+        };
+        let text: String = (1..=200).map(one).collect();
+        let mut stage = Stage::new("");
+        reload(&mut stage.s, &mut stage.w, read(&text));
+        stage.s.turn(&mut stage.w, None).unwrap();
+        assert!(stage.check().steps_waiting());
+        for last in [1, 200] {
+            changed(&mut stage.w, &address(last), true);
+        }
+        stage.pass(60);
+        assert_eq!(stage.w.attempts.len(), 4, "one each, which nobody answers");
     }
 }

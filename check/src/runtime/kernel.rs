@@ -51,7 +51,7 @@ impl Check {
         let t = globals.timeouts;
         self.follow_timeouts(Timeouts { tcp: t.tcp, tcp_fin: t.tcp_fin, udp: t.udp });
         if self.set.settings != globals.sync_daemon {
-            self.stop_daemons(&[DaemonState::Master, DaemonState::Backup]);
+            self.run_daemons(Vec::new());
             self.set.settings.clone_from(&globals.sync_daemon);
             if self.set.settings.as_ref().is_some_and(|daemon| daemon.instance.is_none()) {
                 // One that somebody else has started would be in the way. Mostly there is none.
@@ -68,7 +68,7 @@ impl Check {
 
     /// Undoes it, at the end.
     pub(super) fn release(&mut self) {
-        self.stop_daemons(&[DaemonState::Master, DaemonState::Backup]);
+        self.run_daemons(Vec::new());
         self.follow_timeouts(Timeouts::default());
     }
 
@@ -106,37 +106,27 @@ impl Check {
             (Some(_), Some(Followed { vrid, master: true })) => (&[DaemonState::Master], vrid),
             (Some(_), Some(Followed { vrid, master: false })) => (&[DaemonState::Backup], vrid),
         };
-        let superfluous: Vec<DaemonState> = self.set.running.iter().map(|d| d.state).collect();
-        let superfluous: Vec<_> =
-            superfluous.into_iter().filter(|state| !wanted.contains(state)).collect();
-        self.stop_daemons(&superfluous);
-        for state in wanted {
-            if self.set.running.iter().any(|daemon| daemon.state == *state) {
-                continue;
-            }
-            let daemon = Daemon {
-                state: *state,
-                interface: settings.interface.clone(),
-                id: settings.id.unwrap_or(vrid),
-                max_length: settings.max_length,
-                port: settings.port,
-                ttl: settings.ttl,
-                group: settings.group,
-            };
-            self.batch.start_daemon(&daemon, NOBODY);
-            self.set.running.push(daemon);
-        }
-        self.flush();
+        let wanted = wanted.iter().map(|state| Daemon {
+            state: *state,
+            interface: settings.interface.clone(),
+            id: settings.id.unwrap_or(vrid),
+            max_length: settings.max_length,
+            port: settings.port,
+            ttl: settings.ttl,
+            group: settings.group,
+        });
+        self.run_daemons(wanted.collect());
     }
 
-    fn stop_daemons(&mut self, states: &[DaemonState]) {
-        for daemon in std::mem::take(&mut self.set.running) {
-            if states.contains(&daemon.state) {
-                self.batch.stop_daemon(daemon.state, daemon.id, NOBODY);
-            } else {
-                self.set.running.push(daemon);
-            }
+    /// Stops all sync daemons but these, and starts those of them that do not run.
+    fn run_daemons(&mut self, wanted: Vec<Daemon>) {
+        for daemon in self.set.running.iter().filter(|daemon| !wanted.contains(daemon)) {
+            self.batch.stop_daemon(daemon.state, daemon.id, NOBODY);
         }
+        for daemon in wanted.iter().filter(|daemon| !self.set.running.contains(daemon)) {
+            self.batch.start_daemon(daemon, NOBODY);
+        }
+        self.set.running = wanted;
         self.flush();
     }
 }

@@ -14,6 +14,7 @@ use crate::checker::files;
 use crate::keywords::FlushOnStop;
 use crate::service::Service;
 use crate::service::lifecycle::{Ending, keys};
+use crate::service::table;
 use crate::settings::{Identity, Kind, Settings, VirtualServer};
 
 /// Time after which a slice ends, whatever is left. A step is the smallest part.
@@ -218,6 +219,8 @@ fn end<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, slot: u32) {
     };
     check.with(slot, |service, work| service.end(ending, work));
     check.flush();
+    // The next one in this slot has nothing to do with what this one was refused.
+    check.refused.retain(|tag| table::slot_of(*tag) != slot);
     if let Some(service) = check.slots.get_mut(slot as usize).and_then(Option::take) {
         check.free.push(slot);
         checkers::remove(s, w, service.reals.into_iter().flat_map(|real| real.checkers));

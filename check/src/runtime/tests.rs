@@ -1,5 +1,6 @@
 //! Virtual servers from their configuration to the kernel's table, and what is told on the way.
 
+mod daemon;
 mod reload;
 mod states;
 mod stop;

@@ -388,6 +388,8 @@ impl Service {
 
     /// Asks for one real server at once; false when the kernel refused.
     pub(crate) fn program(&mut self, index: usize, work: &mut Work<'_>) -> bool {
+        // What others are refused is not its own.
+        flush(work);
         let before = self.reals.get(index).and_then(|real| real.programmed);
         let known = work.refused.len();
         self.fill_real(index, work);

@@ -60,6 +60,8 @@ impl Verdict {
         self.up = old.up;
         self.has_run = old.has_run;
         self.failed = old.failed.min(of.settings.schedule.retry);
+        // What an attempt that is going on is asked for.
+        (self.url, self.url_failed) = (old.url, old.url_failed);
         self.last_error = old.last_error;
         self.last_exit = old.last_exit;
         self.chosen = old.chosen;

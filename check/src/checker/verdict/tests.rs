@@ -618,6 +618,12 @@ fn a_reload_keeps_the_state() {
     assert_eq!((new.verdict.up, new.verdict.has_run, new.verdict.failed), (true, true, 2));
     assert_eq!(definitive(&new.take(bad(&Kind::Tcp))), Some((false, true)));
 
+    let mut old = Case::new(http(3, false, false), 0).up();
+    old.take(Outcome::NextUrl);
+    let mut new = Case::new(http(3, false, false), 0);
+    new.verdict.take_over(&old.verdict, old.subject());
+    assert_eq!(new.verdict.url, 1, "an attempt that is going on asked for this one");
+
     let mut old = Case::new(misc(true), 0).up();
     old.take(exited(25));
     let mut new = Case::new(misc(true), 0);

@@ -472,6 +472,18 @@ fn a_removed_server_is_told_by_mail_too() {
     );
 }
 
+/// Its place may be somebody else's by the time it is known.
+#[test]
+fn what_an_ended_server_is_refused_is_not_held_against_the_next() {
+    let next = service("", &pair()).replace("10.9.9.9", "10.9.9.8");
+    let mut stage = Stage::new(&service("", &pair()));
+    stage.refuse(&[1]);
+    stage.reload(&next);
+    stage.requests();
+    stage.pass(60);
+    assert_eq!(stage.requests(), 0);
+}
+
 /// A reload is done a part at a time; results come in between.
 #[test]
 fn results_count_while_a_reload_goes_on() {

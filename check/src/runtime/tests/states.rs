@@ -266,6 +266,22 @@ fn a_refused_change_of_the_service_is_asked_for_again() {
     assert_eq!(stage.table()[0], "-A -t 10.9.9.9:80 -s wlc");
 }
 
+/// Requests of others that wait are not its own.
+#[test]
+fn what_others_are_refused_does_not_keep_a_server_in() {
+    let mut stage = Stage::new(&service("", &pair()));
+    stage.changed();
+    stage.check().with(0, |service, work| {
+        service.fill_changed_services(&service.keys, work);
+    });
+    stage.refuse(&[1]);
+    stage.finds(0, false);
+    let line = "- -a -t 10.9.9.9:80 -r 10.0.0.1:80 -m -w 1";
+    assert_eq!(stage.changed().0, [line], "it left at once");
+    stage.pass(11);
+    assert_eq!(stage.requests(), 1, "and the others are asked for again");
+}
+
 #[test]
 fn what_is_refused_at_the_start_is_asked_for_again() {
     let mut stage = Stage::new("");

@@ -17,8 +17,8 @@ use crate::settings::TlsSettings;
 
 /// `SSL_R_UNEXPECTED_EOF_WHILE_READING` of `openssl/sslerr.h`.
 const UNEXPECTED_EOF: i32 = 294;
-/// Most bytes of a key's file that are read.
-const KEY: u64 = 1 << 20;
+/// Most bytes of a file that is read.
+const FILE: u64 = 4 << 20;
 
 /// What all connections with TLS have in common.
 pub(crate) struct Context(SslContext);
@@ -36,6 +36,16 @@ impl Context {
         builder.set_mode(SslMode::ENABLE_PARTIAL_WRITE | SslMode::ACCEPT_MOVING_WRITE_BUFFER);
         let settings = settings.cloned().unwrap_or_default();
         let cannot = |what: &str| format!("SSL error : Cant load {what}...");
+        let named = [
+            ("certificate file", &settings.certificate),
+            ("key file", &settings.key),
+            ("CA file", &settings.ca),
+        ];
+        for (what, file) in named {
+            if file.as_deref().is_some_and(|file| !is_short_file(file)) {
+                return Err(cannot(what));
+            }
+        }
         if let Some(file) = &settings.certificate {
             builder.set_certificate_chain_file(file).map_err(|_| cannot("certificate file"))?;
         }
@@ -73,10 +83,14 @@ impl Context {
     }
 }
 
+/// Whether it can be read without waiting: a FIFO or a device may have no end.
+fn is_short_file(file: &str) -> bool {
+    fs::metadata(file).is_ok_and(|found| found.is_file() && found.len() <= FILE)
+}
+
 /// The first private key of a PEM file. Without its pass phrase it is not asked for on a terminal.
 fn private_key(file: &str, password: &[u8]) -> Option<PKey<openssl::pkey::Private>> {
-    let size = fs::metadata(file).ok()?.len();
-    let pem = (size <= KEY).then(|| fs::read(file).ok()).flatten()?;
+    let pem = fs::read(file).ok()?;
     PKey::private_key_from_pem_callback(&pem, |buffer| {
         let Some(room) = buffer.get_mut(..password.len()) else { return Ok(0) };
         room.copy_from_slice(password);

@@ -86,6 +86,23 @@ fn what_the_ssl_block_names_is_loaded() {
 }
 
 #[test]
+fn nobody_waits_for_a_file_that_is_none() {
+    let files = Files::new("fifo");
+    let path = files.0.join("f");
+    nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let fifo = path.to_str().map(str::to_owned);
+    let none = TlsSettings::default();
+    let bad = TlsSettings { certificate: fifo.clone(), ..none.clone() };
+    assert_eq!(error(&bad), "SSL error : Cant load certificate file...");
+    let bad = TlsSettings { ca: fifo.clone(), ..none.clone() };
+    assert_eq!(error(&bad), "SSL error : Cant load CA file...");
+    for key in [fifo, Some("/dev/zero".into())] {
+        let bad = TlsSettings { key, ..none.clone() };
+        assert_eq!(error(&bad), "SSL error : Cant load key file...");
+    }
+}
+
+#[test]
 fn a_block_that_cannot_be_used_is_reported() {
     let files = Files::new("kept");
     let certificate = files.write("c", &identity().1.to_pem().unwrap());
