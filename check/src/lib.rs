@@ -4,6 +4,8 @@
 //! on them that needs no kernel.
 
 mod checker;
+mod completion;
+mod digits;
 mod draft;
 pub mod dump;
 mod keywords;
@@ -19,6 +21,10 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
+pub use checker::CheckerId;
+pub use checker::attempt::http::reply_status;
+pub use checker::schedule::answered;
+pub use completion::Completion;
 pub use draft::Draft;
 pub use keywords::{
     FlushOnStop, GLOBAL, Globals, LvsTimeouts, REGEX_OPTIONS, ROOT, SyncDaemon, dns_type_name,

@@ -2,7 +2,7 @@
 
 mod datagram;
 mod dns;
-mod http;
+pub(crate) mod http;
 pub(crate) mod misc;
 pub(crate) mod ping;
 mod regex;
