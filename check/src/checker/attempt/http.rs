@@ -28,12 +28,28 @@ pub(crate) fn request(protocol: HttpProtocol, path: &str, host: &str) -> Vec<u8>
         HttpProtocol::Http10Close => ("1.0", "Connection: close\r\n"),
         HttpProtocol::Http11 => ("1.1", "Connection: close\r\n"),
     };
-    let mut request = format!(
-        "GET {path} HTTP/{version}\r\nUser-Agent: KeepAliveClient\r\n{connection}Host: {host}\r\n\r\n"
-    )
-    .into_bytes();
+    let parts = [
+        "GET ",
+        path,
+        " HTTP/",
+        version,
+        "\r\nUser-Agent: KeepAliveClient\r\n",
+        connection,
+        "Host: ",
+        host,
+        "\r\n\r\n",
+    ];
+    let mut request = parts.concat().into_bytes();
     request.truncate(REQUEST);
     request
+}
+
+/// The status code of a complete reply, read as `HTTP_GET` reads it; `None` where it has none.
+pub fn reply_status(reply: &[u8]) -> Option<u16> {
+    let mut exchange = Exchange::new(Vec::new(), false, None);
+    exchange.receive(reply);
+    exchange.end().ok()?;
+    exchange.reply().status
 }
 
 /// Where `what` begins.

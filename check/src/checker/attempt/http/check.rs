@@ -1,7 +1,7 @@
 //! `HTTP_GET` and `SSL_GET`: what the configuration asks of a reply.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
+use std::net::SocketAddr;
 
 use socket2::Socket;
 
@@ -12,6 +12,7 @@ use super::super::stream::words;
 use super::super::tls;
 use super::{Exchange, Reply, request};
 use crate::checker::{Checker, CheckerId};
+use crate::digits;
 use crate::settings::{Connection, HttpSettings, Url};
 
 /// URLs whose oddities are remembered, so as to be logged once.
@@ -23,6 +24,8 @@ pub(crate) struct Web {
     /// As the `SSL` block says; made with defaults where nobody has set it.
     pub(crate) tls: Option<tls::Context>,
     expressions: Expressions,
+    /// Room for the host of a request.
+    host: String,
     /// What was logged last about this URL of this checker.
     logged: HashMap<(CheckerId, u16, Oddity), String>,
 }
@@ -42,13 +45,16 @@ impl Web {
         let url = url(checker, http).ok_or("HTTP_GET without url")?;
         let target = connection.target;
         let host = match &url.host {
-            Some(host) => Cow::Borrowed(&**host),
-            None if target.is_ipv6() => format!("[{}]:{}", target.ip(), target.port()).into(),
-            None => target.to_string().into(),
+            Some(host) => host,
+            None => {
+                self.host.clear();
+                host_of(&mut self.host, target);
+                self.host.as_str()
+            }
         };
         let expression = url.regex.as_deref().and_then(|regex| self.expressions.get(regex));
         let search = expression.map(Search::new);
-        let request = request(http.protocol, &url.path, &host);
+        let request = request(http.protocol, &url.path, host);
         let exchange = Exchange::new(request, url.digest.is_some(), search);
         let link = match http.tls {
             false => Link::Plain(socket),
@@ -128,6 +134,15 @@ impl Web {
 enum Oddity {
     Length,
     Close,
+}
+
+/// The target as a host: `10.1.1.2:80`, `[2001:db8::2]:80`.
+fn host_of(room: &mut String, target: SocketAddr) {
+    let (open, close) = if target.is_ipv6() { ("[", "]:") } else { ("", ":") };
+    room.push_str(open);
+    digits::address(room, target.ip());
+    room.push_str(close);
+    digits::decimal(room, target.port());
 }
 
 fn url<'a>(checker: &Checker, http: &'a HttpSettings) -> Option<&'a Url> {
