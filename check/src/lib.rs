@@ -4,6 +4,8 @@
 //! on them that needs no kernel.
 
 mod checker;
+mod completion;
+mod digits;
 mod draft;
 pub mod dump;
 mod genhash;
@@ -21,6 +23,10 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
+pub use checker::CheckerId;
+pub use checker::attempt::http::reply_status;
+pub use checker::schedule::answered;
+pub use completion::Completion;
 pub use draft::Draft;
 pub use genhash::{Page, genhash};
 pub use keywords::{
