@@ -145,8 +145,8 @@ fn on_ready<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, ready: Ready) {
     let Attempt::Stream(Stream { phase, limit }) = &*attempt else { return };
     let timed_out = ready.cause == Cause::TimedOut;
     match phase {
-        _ if ready.now >= *limit => over(s, w, id, attempt, Err(Fault::Overlong)),
-        Phase::Connecting(_) if timed_out => over(s, w, id, attempt, Err(Fault::ConnectTimeout)),
+        _ if ready.now >= *limit => over(s, w, id, *attempt, Err(Fault::Overlong)),
+        Phase::Connecting(_) if timed_out => over(s, w, id, *attempt, Err(Fault::ConnectTimeout)),
         Phase::Connecting(socket) => match socket.take_error().unwrap_or_else(Some) {
             None => {
                 if let Attempt::Stream(Stream { phase: Phase::Connecting(socket), limit }) =
@@ -163,7 +163,7 @@ fn on_ready<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, ready: Ready) {
         },
         Phase::Talking(conversation) if timed_out => {
             let fault = conversation.timeout();
-            over(s, w, id, attempt, Err(fault));
+            over(s, w, id, *attempt, Err(fault));
         }
         Phase::Talking(_) => advance(s, w, id, attempt),
     }
@@ -186,7 +186,7 @@ fn advance<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, id: CheckerId, mut atte
             wait(s, w, id, attempt, direction);
         }
         Progress::More => wait(s, w, id, attempt, Direction::Read),
-        Progress::Over(result) => over(s, w, id, attempt, result),
+        Progress::Over(result) => over(s, w, id, *attempt, result),
     }
 }
 
@@ -195,10 +195,10 @@ fn over<W: HasCheck>(
     s: &mut Scheduler<W>,
     w: &mut W,
     id: CheckerId,
-    attempt: Box<Attempt>,
+    attempt: Attempt,
     result: Result<(), Fault>,
 ) {
-    let Attempt::Stream(stream) = *attempt else { return };
+    let Attempt::Stream(stream) = attempt else { return };
     s.forget_closing(stream.fd());
     let Phase::Talking(mut conversation) = stream.phase else {
         return failed(s, w, id, result.err().unwrap_or(Fault::Refused), None);
