@@ -195,7 +195,9 @@ impl Balancing {
     }
 
     fn settle(&mut self) {
-        while self.scheduler.turn(&mut self.world, Some(Duration::ZERO)).expect("nothing is polled") {}
+        while self.scheduler.turn(&mut self.world, Some(Duration::ZERO)).expect("nothing is polled")
+        {
+        }
     }
 }
 

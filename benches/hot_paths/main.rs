@@ -2,14 +2,14 @@
 //!
 //! What they cost in the kernel is not in these figures; `against-c` measures whole daemons.
 
-mod checks;
+mod balancing;
 mod configuration;
 mod protocol;
 mod timers;
 
 use gungraun::main;
 
-use checks::checks;
+use balancing::checks;
 use configuration::reading;
 use protocol::{adverts, elections};
 use timers::{kernel_requests, scheduling};

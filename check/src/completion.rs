@@ -28,7 +28,7 @@ pub struct Completion {
     checked: VecDeque<Block>,
     /// None before the first virtual server: without one scripts do not matter.
     settling: Option<Settling>,
-    open: Option<Box<Open>>,
+    open: Option<Open>,
     servers: Vec<VirtualServer>,
 }
 
@@ -71,11 +71,9 @@ impl Completion {
             let Some(server) = self.checked.pop_front() else { return Progress::Done };
             self.open = settling.open(server, ctx);
         }
-        if let Some(open) = self.open.take() {
-            match settling.go_on(open, REAL_SERVERS, ctx) {
-                Ok(server) => self.servers.push(server),
-                Err(open) => self.open = Some(open),
-            }
+        let settled = |open: &mut Open| settling.go_on(open, REAL_SERVERS, ctx);
+        if let Some(open) = self.open.take_if(settled) {
+            self.servers.push(open.server);
         }
         Progress::More
     }

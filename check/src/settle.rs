@@ -51,7 +51,7 @@ struct Outer {
 
 /// A virtual server whose real servers are being settled.
 pub(crate) struct Open {
-    server: VirtualServer,
+    pub(crate) server: VirtualServer,
     outer: Outer,
     waiting: std::vec::IntoIter<RealServerBlock>,
 }
@@ -77,7 +77,7 @@ impl Settling {
         &mut self,
         server: VirtualServerBlock,
         ctx: &mut Context<'_>,
-    ) -> Option<Box<Open>> {
+    ) -> Option<Open> {
         let identity = match &server.identity {
             keywords::Identity::Address(ip, port) => Identity::Address(*ip, *port),
             keywords::Identity::Mark(mark) => Identity::Mark(*mark),
@@ -144,21 +144,16 @@ impl Settling {
             sorry,
             nat_mask: server.nat_mask,
         };
-        Some(Box::new(Open { server, outer, waiting }))
+        Some(Open { server, outer, waiting })
     }
 
-    /// Goes on with up to `limit` of its real servers; the settings when that was all.
-    pub(crate) fn go_on(
-        &mut self,
-        mut open: Box<Open>,
-        limit: usize,
-        ctx: &mut Context<'_>,
-    ) -> Result<VirtualServer, Box<Open>> {
+    /// Goes on with up to `limit` of its real servers; true when that was all.
+    pub(crate) fn go_on(&mut self, open: &mut Open, limit: usize, ctx: &mut Context<'_>) -> bool {
         for real in open.waiting.by_ref().take(limit) {
             let real = self.real_server(real, &open.outer, ctx);
             open.server.real_servers.push(real);
         }
-        if open.waiting.len() == 0 { Ok(open.server) } else { Err(open) }
+        open.waiting.len() == 0
     }
 
     /// Says the last word about scripts; the names of the files that checkers follow.

@@ -24,7 +24,7 @@ fn dying(count: usize, per_service: usize) -> Balancing {
     balancing
 }
 
-/// Each real server is taken out, and its virtual server looks whether it still has its quorum.
+// Each real server is taken out, and its virtual server looks whether it still has its quorum.
 #[library_benchmark]
 #[bench::services_of_25(dying(5_000, 25))]
 #[bench::one_service(dying(5_000, 5_000))]
