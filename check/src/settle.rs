@@ -112,7 +112,6 @@ impl<'a> Settling<'a> {
             protocol: server.protocol,
             scheduler: server.scheduler.unwrap_or(SCHEDULER),
             flags: server.flags,
-            hashed: server.hashed,
             persistence: server.persistence.unwrap_or(0),
             granularity: server.granularity,
             engine: server.engine,
