@@ -407,6 +407,8 @@ pub struct TrackFile {
     pub weight: i32,
     /// `reverse`.
     pub reverse: bool,
+    /// `init_file`: the first number, and whether to overwrite.
+    pub init: Option<(i32, bool)>,
 }
 
 impl Kind {
