@@ -183,7 +183,7 @@ impl Draft {
 fn initial(line: &Line) -> (i32, bool) {
     let words = || line.words.iter().map(|word| word.text.as_str());
     (
-        words().filter_map(|word| word.parse().ok()).last().unwrap_or(0),
+        words().rev().find_map(|word| word.parse().ok()).unwrap_or(0),
         words().any(|word| word == "overwrite"),
     )
 }
