@@ -134,7 +134,9 @@ impl Daemon {
             }
         }
         if let Some(check) = &self.check {
-            for line in check::dump::state(check).lines() {
+            let mut text = self.globals(false);
+            text.push_str(&check::dump::state(check));
+            for line in text.lines() {
                 log::info!(target: "check", "{line}");
             }
         }

@@ -110,6 +110,7 @@ impl Draft {
             path: path.text.clone(),
             weight: number.and_then(|number| i32::try_from(number).ok()).unwrap_or(1),
             reverse: reverse.is_some_and(|word| word.text == "reverse"),
+            init: given("init_file").map(initial),
         };
         self.files.add(&name.text, file);
     }
@@ -181,6 +182,15 @@ impl Draft {
     pub fn complete(self, notify: &notify::Settings) -> Completion {
         Completion::new(self, notify)
     }
+}
+
+/// The number of `init_file` and whether it is written over another.
+fn initial(line: &Line) -> (i32, bool) {
+    let words = || line.words.iter().map(|word| word.text.as_str());
+    (
+        words().rev().find_map(|word| word.parse().ok()).unwrap_or(0),
+        words().any(|word| word == "overwrite"),
+    )
 }
 
 /// Reports a name that has not been defined.

@@ -42,16 +42,12 @@ pub fn state(check: &Check) -> String {
     }
     t.line("------< LVS Topology >------");
     t.line(format_args!(" System is compiled with LVS v{LVS_VERSION}"));
-    if !check.shown.groups.is_empty() {
+    for named in &check.shown.groups {
         t.line(" ------< Virtual server group >------");
-        for named in &check.shown.groups {
-            group(t, named, check);
-        }
-    }
-    if check.services().next().is_some() {
-        t.line(" ------< Virtual server >------");
+        group(t, named, check);
     }
     for service in check.services() {
+        t.line(" ------< Virtual server >------");
         virtual_server(t, service);
         for real in &service.reals {
             real_server(t, real);
@@ -90,14 +86,7 @@ fn group(t: &mut Text, group: &Group, check: &Check) {
         yes(has(Family::Inet)),
         yes(has(Family::Inet6))
     ));
-    let users = |protocol: Protocol| {
-        let of_it = |service: &&Service| {
-            matches!(&service.settings.identity, Identity::Group(own, _) if own.name == group.name)
-                && service.settings.protocol == Some(protocol)
-        };
-        let services = check.services().filter(of_it);
-        services.flat_map(|s| &s.reals).filter(|real| real.programmed.is_some()).count()
-    };
+    let users = Users::of(group, check);
     for entry in &group.entries {
         match *entry {
             GroupEntry::Addresses { first, last, port } => {
@@ -106,12 +95,8 @@ fn group(t: &mut Text, group: &Group, check: &Check) {
                 } else {
                     t.line(format_args!("   VIP Range = {first}-{last}, VPORT = {port}"));
                 }
-                t.line(format_args!(
-                    "     Alive: {} tcp, {} udp, {} sctp",
-                    users(Protocol::Tcp),
-                    users(Protocol::Udp),
-                    users(Protocol::Sctp)
-                ));
+                let [tcp, udp, sctp] = users.protocols;
+                t.line(format_args!("     Alive: {tcp} tcp, {udp} udp, {sctp} sctp"));
             }
             GroupEntry::Mark { mark, family } => {
                 let family = match family {
@@ -120,8 +105,45 @@ fn group(t: &mut Text, group: &Group, check: &Check) {
                     Some(Family::Inet6) => " IPv6",
                 };
                 t.line(format_args!("   FWMARK = {mark}{family}"));
+                let [v4, v6] = users.families;
+                t.line(format_args!("     Alive: {v4} IPv4, {v6} IPv6"));
             }
         }
+        t.line(format_args!("     reloaded = {}", if users.reloaded { "True" } else { "False" }));
+    }
+}
+
+/// How many destinations each member of a group has.
+#[derive(Default)]
+struct Users {
+    /// TCP, UDP, SCTP.
+    protocols: [usize; 3],
+    /// IPv4, IPv6.
+    families: [usize; 2],
+    reloaded: bool,
+}
+
+impl Users {
+    fn of(group: &Group, check: &Check) -> Users {
+        let mut users = Users::default();
+        let of_it = |service: &&Service| matches!(&service.settings.identity, Identity::Group(own, _) if own.name == group.name);
+        for service in check.services().filter(of_it) {
+            let set = service.reals.iter().filter(|real| real.programmed.is_some()).count();
+            let [tcp, udp, sctp] = &mut users.protocols;
+            match service.settings.protocol {
+                Some(Protocol::Tcp) => *tcp += set,
+                Some(Protocol::Udp) => *udp += set,
+                Some(Protocol::Sctp) => *sctp += set,
+                None => {}
+            }
+            let [v4, v6] = &mut users.families;
+            match service.settings.family {
+                Some(Family::Inet6) => *v6 += set,
+                _ => *v4 += set,
+            }
+            users.reloaded |= service.reloaded;
+        }
+        users
     }
 }
 
@@ -140,7 +162,8 @@ fn virtual_server(t: &mut Text, service: &Service) {
     t.line(format_args!("   connection timeout = {}", Seconds(s.connect_timeout)));
     t.line(format_args!("   delay_loop = {}", Seconds(s.delay_loop)));
     t.line(format_args!("   lvs_sched = {}", s.scheduler));
-    t.line(format_args!("   Hashed = {}", enabled(s.hashed)));
+    // The keyword `hashed` has no effect.
+    t.line(format_args!("   Hashed = {}", enabled(false)));
     let flags: &[(&str, u32)] = match s.scheduler {
         "sh" => &[("sh-port", 0x10), ("sh-fallback", 0x8)],
         "mh" => &[("mh-port", 0x10), ("mh-fallback", 0x8)],
@@ -193,10 +216,13 @@ fn sorry_server(t: &mut Text, service: &Service) {
 
 fn real_server(t: &mut Text, real: &Real) {
     let (s, d) = (&real.settings, &real.settings.shown);
+    let added = real.contributions.iter().map(|(_, added)| *added);
+    // The kernel and the quorum have it within their limits.
+    let weight = added.fold(i64::from(s.weight), i64::saturating_add);
     t.line("   ------< Real server >------");
     t.line(format_args!(
         "   RIP = {}, RPORT = {}, WEIGHT = {} EFF WEIGHT = {}",
-        s.address, s.port, s.weight, real.weight
+        s.address, s.port, real.weight, weight
     ));
     t.line(format_args!("   forwarding method = {}", Method(s.forwarding)));
     t.line(format_args!("   Alpha is {}", on(d.alpha)));
@@ -214,7 +240,7 @@ fn real_server(t: &mut Text, real: &Real) {
     t.given("   SNMP name = ", d.snmp_name.as_ref());
     t.line(format_args!("   Using smtp notification = {}", yes(s.smtp_alert)));
     t.line(format_args!("   initial weight = {}", s.weight));
-    t.line(format_args!("   effective weight = {}", real.weight));
+    t.line(format_args!("   effective weight = {weight}"));
     t.line(format_args!("   previous effective_weight = {}", real.previous_weight));
     t.line(format_args!("   alive = {}", u8::from(real.alive)));
     t.line(format_args!("   num failed checkers = {}", real.failed));

@@ -46,7 +46,7 @@ pub(crate) struct Real {
     pub(crate) was_alive: bool,
     /// Its weight, with what checkers add to it.
     pub(crate) weight: u32,
-    /// The weight before the last change, for the dump.
+    /// The weight before the last change, for the dump; 0 before the first.
     pub(crate) previous_weight: u32,
     /// What checkers add, as far as they add something.
     pub(crate) contributions: Vec<(CheckerId, i64)>,
@@ -60,7 +60,7 @@ impl Real {
     pub(crate) fn new(settings: RealServer) -> Real {
         Real {
             weight: settings.weight,
-            previous_weight: settings.weight,
+            previous_weight: 0,
             settings,
             checkers: Vec::new(),
             failed: 0,

@@ -100,8 +100,6 @@ pub struct VirtualServer {
     pub scheduler: &'static str,
     /// Scheduler flags and `ops`, as the kernel wants them (0x4, 0x8, 0x10, 0x20).
     pub flags: u32,
-    /// `hashed` was given.
-    pub hashed: bool,
     /// `persistence_timeout` in seconds; 0: not persistent.
     pub persistence: u32,
     /// `persistence_granularity`: an IPv4 mask in host order, or an IPv6 prefix length.
@@ -409,6 +407,8 @@ pub struct TrackFile {
     pub weight: i32,
     /// `reverse`.
     pub reverse: bool,
+    /// `init_file`: the first number, and whether to overwrite.
+    pub init: Option<(i32, bool)>,
 }
 
 impl Kind {

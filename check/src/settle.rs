@@ -119,7 +119,6 @@ impl Settling {
             protocol: server.protocol,
             scheduler: server.scheduler.unwrap_or(SCHEDULER),
             flags: server.flags,
-            hashed: server.hashed,
             persistence: server.persistence.unwrap_or(0),
             granularity: server.granularity,
             engine: server.engine,

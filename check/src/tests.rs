@@ -23,6 +23,7 @@ static OTHERS: Table<()> = Table::new(&[
 static FILE: Table<()> = Table::new(&[
     row(Keyword::new("file", Args::Word { max: 0 }, "")),
     row(Keyword::new("weight", Args::Free(""), "")),
+    row(Keyword::new("init_file", Args::Free(""), "")),
 ]);
 static BFD: Table<()> = Table::new(&[
     row(Keyword::new("vrrp", Args::Flag, "")),

@@ -11,6 +11,7 @@
     reason = "all of this crate is test code, not only its #[test] functions"
 )]
 
+mod dump;
 mod notifying;
 mod reload;
 mod servers;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
     let built = PathBuf::from(env!("CARGO_BIN_EXE_keepalived"));
     testbed::guest::main(&Suite {
         tests: &scenarios![
+            dump::of_every_keyword,
             notifying::every_change_is_told,
             reload::a_member_moves_to_another_group,
             reload::every_kind_of_change,

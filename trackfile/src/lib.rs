@@ -5,7 +5,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsString;
 use std::fs::OpenOptions;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::ops::RangeInclusive;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::os::unix::fs::OpenOptionsExt;
@@ -82,6 +82,21 @@ impl Watch {
         }
         changed.into_iter().collect()
     }
+}
+
+/// Writes the first number into a file (`init_file`): into one that is there only with `overwrite`.
+///
+/// # Errors
+/// It cannot be written.
+pub fn initialise(path: &Path, number: i32, overwrite: bool) -> io::Result<()> {
+    if !overwrite && path.exists() {
+        return Ok(());
+    }
+    // A FIFO does not keep us waiting for its reader.
+    let flags = OFlag::O_NONBLOCK.bits();
+    let mut options = OpenOptions::new();
+    let file = options.write(true).create(true).truncate(true).custom_flags(flags).open(path);
+    file?.write_all(format!("{number}\n").as_bytes())
 }
 
 /// The number in a file: C notation, 0 when it is missing, empty or no number.
@@ -181,6 +196,7 @@ mod tests {
         let fifo = directory.0.join("fifo");
         nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
         assert_eq!(read_number(&fifo, -5..=5), Ok(0), "a FIFO nobody writes to");
+        assert!(initialise(&fifo, 1, true).is_err(), "nor reads");
     }
 
     #[test]

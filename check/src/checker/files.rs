@@ -24,6 +24,16 @@ pub(crate) struct Followed {
     files: Vec<(Rc<TrackFile>, Vec<CheckerId>)>,
 }
 
+/// Writes the first numbers that `init_file` asks for.
+pub(crate) fn initialise(files: &[Rc<TrackFile>]) {
+    for file in files {
+        let Some((number, overwrite)) = file.init else { continue };
+        if let Err(error) = trackfile::initialise(Path::new(&file.path), number, overwrite) {
+            log::error!("Cannot write track_file {} ({}): {error}", file.name, file.path);
+        }
+    }
+}
+
 /// Follows the files of all checkers there are, which replaces what was followed before, and reads
 /// each of them now. To be called once the checkers of a configuration are in.
 pub(crate) fn follow<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W) {

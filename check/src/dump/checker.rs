@@ -1,10 +1,13 @@
 //! Checkers, and the files they follow.
 
 use std::fmt::Write;
+use std::rc::Rc;
+use std::time::Duration;
 
 use scheduler::Exit;
 
 use super::{Seconds, Text, yes};
+use crate::checker::verdict::Verdict;
 use crate::checker::{Checker, files};
 use crate::keywords::dns_type_name;
 use crate::runtime::Check;
@@ -16,10 +19,15 @@ use crate::settings::{
 /// All checkers, then what they follow.
 pub(super) fn all(t: &mut Text, check: &Check) {
     t.line("------< Health checkers >------");
-    let reals = check.services().flat_map(|service| &service.reals);
-    for id in reals.flat_map(|real| &real.checkers) {
-        if let Some(one) = check.checkers.get(*id) {
-            checker(t, one);
+    for service in check.services() {
+        for real in &service.reals {
+            let outer = &service.settings.virtualhost;
+            let host = real.settings.shown.virtualhost.as_ref().or(outer.as_ref());
+            for id in &real.checkers {
+                if let Some(one) = check.checkers.get(*id) {
+                    checker(t, one, host);
+                }
+            }
         }
     }
     files(t, check);
@@ -54,17 +62,18 @@ fn weight(file: &FileSettings) -> String {
     format!("{}{}", file.weight, if file.reverse { " reverse" } else { "" })
 }
 
-fn checker(t: &mut Text, checker: &Checker) {
+/// `host` is the `virtualhost` of those around it.
+fn checker(t: &mut Text, checker: &Checker, host: Option<&Rc<str>>) {
     let (s, v) = (&checker.settings, &checker.verdict);
     t.line(format_args!(" {} -> {}", checker.service, checker.server));
     t.line(format_args!("   Enabled = {}", yes(checker.enabled)));
     t.line(format_args!("   Up = {}", yes(v.up)));
     t.line(format_args!("   Has run = {}", yes(v.has_run)));
     t.line(format_args!("   Current weight = {}", v.contribution));
-    t.line(format_args!("   Alpha = {}", yes(s.schedule.alpha)));
     if !matches!(s.kind, Kind::File(_) | Kind::Bfd(_)) {
-        schedule(t, s, v.failed);
+        schedule(t, s, v);
     }
+    t.line(format_args!("   Log all failures = {}", yes(s.schedule.log_all_failures)));
     if let Some(own) = &s.connection {
         connection(t, own, v.last_error);
     }
@@ -80,15 +89,15 @@ fn checker(t: &mut Text, checker: &Checker) {
     match &s.kind {
         Kind::Tcp => {}
         Kind::Ping => t.line(format_args!("   ICMP seq no = {}", checker.echo_sequence())),
-        Kind::Http(own) => http(t, own),
+        Kind::Http(own) => http(t, own, host),
         Kind::Smtp(helo) => t.line(format_args!("   helo = {helo}")),
         Kind::Dns(dns) => {
             t.line(format_args!("   Type = {}", dns_type_name(dns.kind).unwrap_or("unknown")));
-            t.line(format_args!("   Name = {}", if dns.name.is_empty() { "." } else { &dns.name }));
+            t.line(format_args!("   Name = {}", dns.name));
         }
         Kind::Misc(own) => misc(t, own, v.last_exit),
         Kind::Udp(own) => udp(t, own),
-        Kind::File(file) => t.line(format_args!("   Tracked file = {}", file.file.name)),
+        Kind::File(file) => t.line(format_args!("     Tracked file = {}", file.file.name)),
         Kind::Bfd(name) => {
             t.line(format_args!("   Name = {name}"));
             t.line(format_args!("   Alpha is {}", super::on(s.schedule.alpha)));
@@ -96,19 +105,23 @@ fn checker(t: &mut Text, checker: &Checker) {
     }
 }
 
-fn schedule(t: &mut Text, s: &CheckerSettings, failed: u32) {
+fn schedule(t: &mut Text, s: &CheckerSettings, verdict: &Verdict) {
     let schedule = &s.schedule;
+    t.line(format_args!("   Alpha = {}", yes(schedule.alpha)));
     t.line(format_args!("   Delay loop = {} us", schedule.delay_loop.as_micros()));
     t.line(format_args!("   Warmup = {} us", schedule.warmup.as_micros()));
     t.line(format_args!("   Retries = {}", schedule.retry));
     if schedule.retry > 0 {
         let delay = schedule.delay_before_retry.as_micros();
         t.line(format_args!("   Delay before retry = {delay} us"));
-        t.line(format_args!("   Retries iterations = {failed}"));
+        // Before the first result there are none left.
+        let fresh = !verdict.has_run && verdict.failed == 0;
+        let done = if fresh { schedule.retry } else { verdict.failed };
+        t.line(format_args!("   Retries iterations = {done}"));
     }
-    let default = s.kind.default_delay_before_retry(schedule.delay_loop).as_micros();
+    // That of a DNS_CHECK is its delay_loop, and not shown.
+    let default = s.kind.default_delay_before_retry(Duration::ZERO).as_micros();
     t.line(format_args!("   Default delay before retry = {default} us"));
-    t.line(format_args!("   Log all failures = {}", yes(schedule.log_all_failures)));
 }
 
 fn connection(t: &mut Text, c: &Connection, last_error: i32) {
@@ -121,18 +134,18 @@ fn connection(t: &mut Text, c: &Connection, last_error: i32) {
     t.line(format_args!("     Last errno = {last_error}"));
 }
 
-fn http(t: &mut Text, http: &HttpSettings) {
+fn http(t: &mut Text, http: &HttpSettings, inherited: Option<&Rc<str>>) {
     let set = |value| if value { "set" } else { "unset" };
-    t.given("   Virtualhost = ", http.host.as_ref());
+    t.given("   Virtualhost = ", http.host.as_ref().filter(|host| Some(*host) != inherited));
     t.line(format_args!("   Enable SNI {}", set(http.sni)));
     t.given("   SNI name = ", http.sni_name.as_ref());
     t.line(format_args!("   Fast recovery {}", set(http.fast_recovery)));
     for own in &http.urls {
-        url(t, own);
+        url(t, own, http.host.as_ref());
     }
 }
 
-fn url(t: &mut Text, url: &Url) {
+fn url(t: &mut Text, url: &Url, inherited: Option<&Rc<str>>) {
     t.line(format_args!("   Checked url = {}", url.path));
     if let Some(digest) = &url.digest {
         let hex = digest.iter().fold(String::new(), |mut hex, byte| {
@@ -145,7 +158,7 @@ fn url(t: &mut Text, url: &Url) {
     for range in &url.status {
         t.line(format_args!("       {}", StatusRange(*range)));
     }
-    t.given("     Virtual host = ", url.host.as_ref());
+    t.given("     Virtual host = ", url.host.as_ref().filter(|host| Some(*host) != inherited));
     let set = if url.tls_compliant { "set" } else { "unset" };
     t.line(format_args!("     tls_compliant {set}"));
     if let Some(own) = &url.regex {
@@ -191,11 +204,11 @@ fn udp(t: &mut Text, udp: &UdpSettings) {
     }
     t.line(format_args!("   Require reply = {}", yes(udp.require_reply)));
     if let Some((reply, mask)) = &udp.reply {
-        t.line(format_args!("   Min reply length = {}", udp.min_length));
-        t.line(format_args!("   Max reply length = {}", udp.max_length));
-        t.line(format_args!("   Reply data len = {}", reply.len()));
+        t.line(format_args!("     Min reply length = {}", udp.min_length));
+        t.line(format_args!("     Max reply length = {}", udp.max_length));
+        t.line(format_args!("     Reply data len = {}", reply.len()));
         let masked = mask.iter().any(|bits| *bits != 0xff);
-        t.line(format_args!("   Reply data mask = {}", yes(masked)));
+        t.line(format_args!("     Reply data mask = {}", yes(masked)));
     }
 }
 

@@ -70,7 +70,6 @@ pub(crate) struct VirtualServer {
     pub(crate) method: Option<Forwarding>,
     pub(crate) protocol: Option<Protocol>,
     pub(crate) flags: u32,
-    pub(crate) hashed: bool,
     pub(crate) persistence: Option<u32>,
     pub(crate) granularity: Option<u32>,
     pub(crate) engine: Option<Rc<str>>,
@@ -106,7 +105,6 @@ impl VirtualServer {
             method: None,
             protocol: None,
             flags: 0,
-            hashed: false,
             persistence: None,
             granularity: None,
             engine: None,
@@ -173,8 +171,8 @@ pub(super) static VIRTUAL_SERVER: Table<VirtualServer> = Table::new(&[
     flag("inhibit_on_failure", "Weight 0 instead of removal", |server, _, _| server.inhibit = true),
     scheduler("lb_algo"),
     scheduler("lvs_sched"),
-    flag("hashed", "For the schedulers sh and mh", |server, line, ctx| {
-        server.hashed |= for_hashing(server, line, ctx);
+    flag("hashed", "Says that the scheduler is sh or mh", |server, line, ctx| {
+        for_hashing(server, line, ctx);
     }),
     flag("ops", "One-packet scheduling (UDP)", |server, _, _| server.flags |= ONE_PACKET),
     flag("flag-1", "First flag of the scheduler", |server, _, _| server.flags |= FLAGS[0]),

@@ -86,6 +86,7 @@ pub fn start<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, settings: Settings) {
         check.batch.flush(0);
         check.flush();
     }
+    files::initialise(&settings.files);
     plan(s, w, settings);
 }
 

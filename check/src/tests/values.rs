@@ -68,8 +68,6 @@ fn virtual_servers() {
             ("lb_algo mh", |v| show(v.scheduler), "\"mh\""),
             ("lvs_sched twos", |v| show(v.scheduler), "\"twos\""),
             ("lb_algo zz", |v| show(v.scheduler), "\"rr\""),
-            ("lb_algo sh\nhashed", |v| show(v.hashed), "true"),
-            ("hashed", |v| show(v.hashed), "false"),
             ("", |v| show(v.flags), "0"),
             ("protocol udp\nops", |v| show(v.flags), "4"),
             ("flag-1\nflag-2\nflag-3", |v| show(v.flags), "56"),

@@ -18,10 +18,7 @@ impl Vrrp {
     pub(super) fn init_files(&self) {
         for file in &self.files {
             let Some((value, overwrite)) = file.init else { continue };
-            if !overwrite && Path::new(&file.path).exists() {
-                continue;
-            }
-            if let Err(error) = std::fs::write(&file.path, format!("{value}\n")) {
+            if let Err(error) = trackfile::initialise(Path::new(&file.path), value, overwrite) {
                 log::error!("Cannot write track_file {} ({}): {error}", file.name, file.path);
             }
         }

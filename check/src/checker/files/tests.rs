@@ -17,7 +17,7 @@ impl Place {
 
     fn file(&self, name: &str) -> Rc<TrackFile> {
         let path = self.0.join(name).to_str().unwrap().to_owned();
-        Rc::new(TrackFile { name: name.into(), path, weight: 0, reverse: false })
+        Rc::new(TrackFile { name: name.into(), path, weight: 0, reverse: false, init: None })
     }
 
     fn write(&self, name: &str, text: &str) {

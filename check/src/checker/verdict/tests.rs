@@ -48,7 +48,8 @@ fn misc(dynamic: bool) -> Kind {
 }
 
 fn file(weight: i32, reverse: bool) -> Kind {
-    let track = TrackFile { name: "F".into(), path: "/f".into(), weight: 1, reverse: false };
+    let (name, path) = ("F".into(), "/f".into());
+    let track = TrackFile { name, path, weight: 1, reverse: false, init: None };
     Kind::File(FileSettings { file: Rc::new(track), weight, reverse })
 }
 

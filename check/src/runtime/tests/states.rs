@@ -266,6 +266,25 @@ fn a_refused_change_of_the_service_is_asked_for_again() {
     assert_eq!(stage.table()[0], "-A -t 10.9.9.9:80 -s wlc");
 }
 
+#[test]
+fn a_followed_file_gets_its_first_number_at_the_start_only() {
+    let path = std::env::temp_dir().join(format!("init-file-{}", std::process::id()));
+    let text = |init: &str| {
+        let file = format!("track_file F {{\nfile {}\ninit_file {init}\n}}\n", path.display());
+        file + &service("", &[real("10.0.0.1", "FILE_CHECK {\ntrack_file F\nweight 1\n}")])
+    };
+    let content = || std::fs::read_to_string(&path).unwrap();
+    let mut stage = Stage::new(&text("5"));
+    assert_eq!(content(), "5\n");
+    assert_eq!(stage.real(0).weight, 6);
+    stage.reload(&text("7 overwrite"));
+    Stage::new(&text("8"));
+    assert_eq!(content(), "5\n", "it is there already");
+    Stage::new(&text("overwrite 9"));
+    assert_eq!(content(), "9\n");
+    std::fs::remove_file(&path).unwrap();
+}
+
 /// Requests of others that wait are not its own.
 #[test]
 fn what_others_are_refused_does_not_keep_a_server_in() {
