@@ -105,6 +105,36 @@ fn smtp() {
 }
 
 #[test]
+fn datagram() {
+    run(targets::datagram, &corpus(&["fuzz/corpus/datagram"]), 50_000);
+}
+
+#[test]
+fn number() {
+    run(targets::number, &corpus(&["fuzz/corpus/number"]), 50_000);
+}
+
+#[test]
+fn mail() {
+    run(targets::mail, &corpus(&["fuzz/corpus/mail"]), 10_000);
+}
+
+#[test]
+fn answers() {
+    run(targets::answers, &corpus(&["fuzz/corpus/answers"]), 50_000);
+}
+
+#[test]
+fn names() {
+    run(targets::names, &corpus(&["fuzz/corpus/names"]), 10_000);
+}
+
+#[test]
+fn ipvs() {
+    run(targets::ipvs, &corpus(&["fuzz/corpus/ipvs"]), 50_000);
+}
+
+#[test]
 fn netlink() {
     run(targets::netlink, &corpus(&["fuzz/corpus/netlink"]), 50_000);
 }

@@ -5,11 +5,17 @@
 //! an ordinary test run covers them without a fuzzer.
 
 mod configuration;
+mod datagrams;
+mod ipvs;
+mod mail;
 mod netlink;
 mod packet;
 mod replies;
 
 pub use self::configuration::configuration;
+pub use self::datagrams::{datagram, number};
+pub use self::ipvs::ipvs;
+pub use self::mail::{answers, mail, names};
 pub use self::netlink::netlink;
 pub use self::packet::packet;
 pub use self::replies::{http, smtp};

@@ -16,6 +16,7 @@ mod failure;
 mod kernel;
 pub mod nft;
 mod open;
+pub mod replies;
 mod service;
 mod status;
 mod table;

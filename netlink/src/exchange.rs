@@ -171,12 +171,8 @@ impl Exchange {
         loop {
             match self.socket.receive(&mut self.buffer) {
                 Ok(Received::Messages(datagram)) => {
-                    for message in Messages::new(datagram) {
-                        if take_answer(&message, first_seq, failures)
-                            || together && failures.iter().any(Option::is_some)
-                        {
-                            return lost;
-                        }
+                    if take_answers(datagram, first_seq, failures, together) {
+                        return lost;
                     }
                 }
                 Ok(Received::Unusable) => {}
@@ -205,16 +201,8 @@ impl Exchange {
                 }
                 Err(e) => return Err(e),
             };
-            for message in Messages::new(datagram).filter(|m| m.seq == seq) {
-                consistent &= i32::from(message.flags) & libc::NLM_F_DUMP_INTR == 0;
-                match i32::from(message.kind) {
-                    libc::NLMSG_DONE => return Ok(consistent),
-                    libc::NLMSG_ERROR => {
-                        NetlinkError::from_ack(&message)?;
-                        return Ok(consistent);
-                    }
-                    _ => take(&message),
-                }
+            if take_messages(datagram, seq, &mut consistent, &mut take)? {
+                return Ok(consistent);
             }
             if Instant::now() >= deadline {
                 return Err(io::ErrorKind::TimedOut.into());
@@ -251,6 +239,41 @@ fn stamp(datagram: &mut [u8], first_seq: u32, count: usize) -> u32 {
         rest = &mut rest[next..];
     }
     seq
+}
+
+/// Hands the messages of a datagram of the answer to `take`; true at the answer's end. It is no longer
+/// consistent when the kernel says that it was interrupted by a change.
+///
+/// # Errors
+/// What the kernel answers.
+pub(crate) fn take_messages(
+    datagram: &[u8],
+    seq: u32,
+    consistent: &mut bool,
+    take: &mut impl FnMut(&Message<'_>),
+) -> Result<bool, NetlinkError> {
+    for message in Messages::new(datagram).filter(|m| m.seq == seq) {
+        *consistent &= i32::from(message.flags) & libc::NLM_F_DUMP_INTR == 0;
+        match i32::from(message.kind) {
+            libc::NLMSG_DONE => return Ok(true),
+            libc::NLMSG_ERROR => return NetlinkError::from_ack(&message).map(|()| true),
+            _ => take(&message),
+        }
+    }
+    Ok(false)
+}
+
+/// Notes the answers in a datagram; true when no more is to be waited for.
+pub(crate) fn take_answers(
+    datagram: &[u8],
+    first_seq: u32,
+    failures: &mut [Option<NetlinkError>],
+    together: bool,
+) -> bool {
+    Messages::new(datagram).any(|message| {
+        take_answer(&message, first_seq, failures)
+            || together && failures.iter().any(Option::is_some)
+    })
 }
 
 /// Notes an answer; true when it is the one to the last request. Anything else that is in the

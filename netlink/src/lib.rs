@@ -20,6 +20,7 @@ mod exchange;
 pub mod generic;
 mod link;
 mod monitor;
+pub mod replies;
 mod socket;
 mod sys;
 mod want;

@@ -13,6 +13,7 @@ mod mail;
 mod notifier;
 mod queue;
 mod reader;
+pub mod replies;
 mod script;
 pub mod security;
 mod spawn;

@@ -7,11 +7,11 @@
 //!
 //! Beyond what the C daemon does, on request only: TLS and passwords (`smtp_starttls`, `smtp_auth`).
 
-mod dialogue;
+pub(crate) mod dialogue;
 mod message;
 mod outbox;
 mod reply;
-mod resolve;
+pub(crate) mod resolve;
 mod sender;
 mod session;
 mod stream;

@@ -111,7 +111,15 @@ pub fn read_number(path: &Path, range: RangeInclusive<i64>) -> Result<i64, Strin
         // What could be read until then.
         let _ = file.take(LIMIT).read_to_end(&mut text);
     }
-    let text = String::from_utf8_lossy(&text);
+    number_in(&text, range)
+}
+
+/// The same of what stands in the file.
+///
+/// # Errors
+/// As [`read_number`].
+pub fn number_in(text: &[u8], range: RangeInclusive<i64>) -> Result<i64, String> {
+    let text = String::from_utf8_lossy(text);
     let number = parse_number(&text);
     if range.contains(&number) { Ok(number) } else { Err(text.trim().to_owned()) }
 }

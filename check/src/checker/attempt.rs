@@ -1,7 +1,7 @@
 //! One attempt of a checker.
 
 mod datagram;
-mod dns;
+pub(crate) mod dns;
 pub(crate) mod http;
 pub(crate) mod misc;
 pub(crate) mod ping;
@@ -10,7 +10,7 @@ pub(crate) mod smtp;
 pub(crate) mod socket;
 pub(crate) mod stream;
 pub(crate) mod tls;
-mod udp;
+pub(crate) mod udp;
 
 use std::borrow::Cow;
 

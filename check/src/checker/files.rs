@@ -16,7 +16,7 @@ use crate::runtime::HasCheck;
 use crate::settings::{Kind, TrackFile};
 
 /// Numbers that count (spec checkers-behaviour §11).
-const RANGE: RangeInclusive<i64> = -2_147_483_648..=2_147_483_648;
+pub(crate) const RANGE: RangeInclusive<i64> = -2_147_483_648..=2_147_483_648;
 
 /// Files that checkers follow.
 pub(crate) struct Followed {

@@ -79,7 +79,7 @@ impl Resolver {
     }
 
     /// The names to ask for, in order.
-    fn names(&self, host: &str) -> Vec<String> {
+    pub fn names(&self, host: &str) -> Vec<String> {
         if let Some(absolute) = host.strip_suffix('.') {
             return vec![absolute.to_owned()];
         }
@@ -122,7 +122,7 @@ pub(crate) fn known(host: &str) -> Vec<IpAddr> {
     }
 }
 
-fn in_hosts(text: &str, host: &str) -> Vec<IpAddr> {
+pub(crate) fn in_hosts(text: &str, host: &str) -> Vec<IpAddr> {
     let mut found = Vec::new();
     for line in text.lines() {
         let line = line.split('#').next().unwrap_or_default();

@@ -29,7 +29,7 @@ pub(super) fn query(settings: &DnsSettings, id: u16) -> Option<Vec<u8>> {
 }
 
 /// What a datagram means for the question `id`; `None`: it is no answer to it.
-pub(super) fn judge(datagram: &[u8], id: u16, server: &str) -> Option<Outcome> {
+pub(crate) fn judge(datagram: &[u8], id: u16, server: &str) -> Option<Outcome> {
     let header = datagram.first_chunk::<HEADER>()?;
     if header[..2] != id.to_be_bytes() || header[2] & QR == 0 {
         return None;

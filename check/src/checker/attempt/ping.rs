@@ -61,7 +61,7 @@ pub(super) fn receive(
 }
 
 /// What a message means.
-pub(super) fn judge(
+pub(crate) fn judge(
     message: &[u8],
     v6: bool,
     sequence: u16,

@@ -26,7 +26,7 @@ pub(super) fn report_errors(socket: &Socket, v6: bool) -> io::Result<()> {
 }
 
 /// What a datagram of `length` bytes means, of which `start` was read.
-pub(super) fn judge(settings: &UdpSettings, start: &[u8], length: usize, server: &str) -> Outcome {
+pub(crate) fn judge(settings: &UdpSettings, start: &[u8], length: usize, server: &str) -> Outcome {
     let Some((expected, mask)) = &settings.reply else { return Outcome::Success };
     let limits = usize::from(settings.min_length)..=usize::from(settings.max_length);
     let mut bytes = start.iter().zip(expected).zip(mask);
