@@ -4,9 +4,11 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 use std::time::Duration;
 
+use check::{Check, CheckerId, HasCheck};
 use config::{Context, Diagnostic, Loaded, Mode, Options, Reader, Source};
 use netlink::AddressRequest;
-use scheduler::Time;
+use notify::{HasNotify, Notifier};
+use scheduler::{Scheduler, Time};
 use vrrp::config::{
     AddressSettings, Builder, Family, Host, InstanceSettings, InterfaceFacts, Settings, Version,
 };
@@ -124,14 +126,96 @@ pub fn build_vrrp(loaded: &Loaded) -> Settings {
 
 /// Builds and checks what the health checkers act on; returns how much was reported.
 pub fn build_check(loaded: &Loaded) -> usize {
+    let (_, reported) = settle_check(loaded);
+    reported
+}
+
+fn settle_check(loaded: &Loaded) -> (check::Settings, usize) {
     let mut diagnostics: Vec<Diagnostic> = Vec::new();
     let mut ctx = Context { diagnostics: &mut diagnostics, mode: Mode::Reload };
     let mut draft = check::Draft::new();
     for line in &loaded.lines {
         draft.apply(line, &mut ctx);
     }
-    draft.finish(&Default::default(), &mut ctx);
-    diagnostics.len()
+    let settings = draft.finish(&Default::default(), &mut ctx);
+    (settings, diagnostics.len())
+}
+
+/// The settings of `count` real servers.
+pub fn lvs_settings(count: usize, per_service: usize) -> check::Settings {
+    settle_check(&read(real_servers_text(count, per_service))).0
+}
+
+/// A world in which every attempt of a checker is over at once.
+pub struct World {
+    check: Check,
+    notifier: Notifier,
+    /// Servers answer as they should.
+    pub answer: bool,
+}
+
+impl HasNotify for World {
+    fn notify(&mut self) -> &mut Notifier {
+        &mut self.notifier
+    }
+}
+
+impl HasCheck for World {
+    fn check(&mut self) -> Option<&mut Check> {
+        Some(&mut self.check)
+    }
+
+    fn attempt(s: &mut Scheduler<Self>, w: &mut Self, id: CheckerId) {
+        let good = w.answer;
+        check::answered(s, w, id, good);
+    }
+}
+
+/// Load balancing under a virtual clock.
+pub struct Balancing {
+    scheduler: Scheduler<World>,
+    /// What it acts on.
+    pub world: World,
+}
+
+impl Balancing {
+    /// Lets virtual time pass.
+    pub fn run_for(&mut self, time: Duration) {
+        let end = self.scheduler.now() + time;
+        while self.scheduler.now() < end {
+            let left = end.since(self.scheduler.now());
+            self.scheduler.turn(&mut self.world, Some(left)).expect("nothing is polled");
+        }
+    }
+
+    /// Takes up other settings, without any time passing.
+    pub fn reload(&mut self, settings: check::Settings) {
+        check::reload(&mut self.scheduler, &mut self.world, settings);
+        self.settle();
+    }
+
+    fn settle(&mut self) {
+        while self.scheduler.turn(&mut self.world, Some(Duration::ZERO)).expect("nothing is polled")
+        {
+        }
+    }
+}
+
+/// `count` real servers that have been checked once.
+pub fn balancing(count: usize, per_service: usize) -> Balancing {
+    let world = World {
+        check: Check::new(Box::new(ipvs::Absent)),
+        notifier: Notifier::default(),
+        answer: true,
+    };
+    let scheduler = Scheduler::simulated(Time::ZERO + Duration::from_secs(1000));
+    let mut balancing = Balancing { scheduler, world };
+    let settings = lvs_settings(count, per_service);
+    check::start(&mut balancing.scheduler, &mut balancing.world, settings);
+    balancing.settle();
+    // The first check comes within one second and a random part of the delay.
+    balancing.run_for(Duration::from_secs(8));
+    balancing
 }
 
 /// The settings of `count` instances of this priority.

@@ -12,6 +12,7 @@ mod file;
 mod ident;
 mod syslog;
 
+use std::fmt::Write;
 use std::os::fd::RawFd;
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -27,6 +28,9 @@ use ident::Part;
 use syslog::Syslog;
 
 use crate::cli::Facility;
+
+/// Room for a line as most are; one that grows as it is written takes several times as long.
+const ROOM: usize = 192;
 
 /// Where the lines go.
 #[derive(Clone, Debug, Default)]
@@ -106,7 +110,9 @@ pub fn start(sinks: &Sinks, detail: u32) {
         .filter_level(level)
         .format(|_, record| {
             let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            let message = record.args().to_string();
+            let mut message = String::with_capacity(ROOM);
+            // A String takes all that is written to it.
+            let _ = write!(message, "{}", record.args());
             for line in message.lines() {
                 let part = Part::of(record.target());
                 emit(&Entry { level: record.level(), part, at, message: line });

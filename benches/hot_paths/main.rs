@@ -2,14 +2,16 @@
 //!
 //! What they cost in the kernel is not in these figures; `against-c` measures whole daemons.
 
+mod balancing;
 mod configuration;
 mod protocol;
 mod timers;
 
 use gungraun::main;
 
+use balancing::checks;
 use configuration::reading;
 use protocol::{adverts, elections};
 use timers::{kernel_requests, scheduling};
 
-main!(library_benchmark_groups = reading, adverts, elections, scheduling, kernel_requests);
+main!(library_benchmark_groups = reading, adverts, elections, checks, scheduling, kernel_requests);

@@ -3,12 +3,11 @@
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
-use config::{Class, Context, Line, Word, number};
+use config::{Class, Context, Line, Progress, Word, number};
 
-use crate::keywords::{Checker, GLOBAL, Globals, ROOT, VirtualServer, Work};
+use crate::completion::Completion;
+use crate::keywords::{self, Checker, GLOBAL, Globals, ROOT, VirtualServer, Work};
 use crate::settings::{FileSettings, Group, Kind, Settings, TlsSettings, TrackFile};
-use crate::settle::Settling;
-use crate::validation::Validation;
 
 /// Names looked through for one that is near a wrong one, so that many wrong ones stay cheap.
 const SUGGESTION_LIMIT: usize = 64;
@@ -22,16 +21,18 @@ const FILE_WEIGHT_MAX: i64 = 254;
 #[derive(Default)]
 pub struct Draft {
     pub(crate) servers: Vec<VirtualServer>,
+    /// The virtual server of which only a part has been taken.
+    pub(crate) open: Option<VirtualServer>,
     pub(crate) groups: Named<Group>,
     pub(crate) tls: Option<TlsSettings>,
-    globals: Globals,
-    files: Named<TrackFile>,
+    pub(crate) globals: Globals,
+    pub(crate) files: Named<TrackFile>,
     bfd_instances: HashMap<String, Rc<str>>,
 }
 
 /// Things with a name, in file order. Of two with one name the first is found.
 pub(crate) struct Named<T> {
-    all: Vec<Rc<T>>,
+    pub(crate) all: Vec<Rc<T>>,
     index: HashMap<String, usize>,
 }
 
@@ -69,6 +70,22 @@ impl Draft {
             _ => return ROOT.apply(self, line, ctx),
         }
         false
+    }
+
+    /// Takes a part of a top-level line, from the line `from` of its block on, if that is a block which
+    /// may be long; otherwise all of it. Where to go on, if there is more.
+    pub fn apply_part(
+        &mut self,
+        line: &Line,
+        from: usize,
+        limit: usize,
+        ctx: &mut Context<'_>,
+    ) -> Option<usize> {
+        if line.name() == "virtual_server" {
+            return keywords::virtual_server_part(self, line, from, limit, ctx);
+        }
+        self.apply(line, ctx);
+        None
     }
 
     fn globals(&mut self, line: &Line, ctx: &mut Context<'_>) {
@@ -155,27 +172,15 @@ impl Draft {
     }
 
     /// The checks that need everything; `notify` is what `global_defs` says about scripts and mail.
-    pub fn finish(mut self, notify: &notify::Settings, ctx: &mut Context<'_>) -> Settings {
-        let mut validation = Validation::new(&self.groups, self.globals.nat_masquerade);
-        self.servers.retain_mut(|server| validation.finish(server, ctx));
-        let mut settings = Settings {
-            globals: self.globals,
-            tls: self.tls,
-            groups: self.groups.all.clone(),
-            ..Settings::default()
-        };
-        if self.servers.is_empty() {
-            return settings;
-        }
-        let mut settling = Settling::new(&settings.globals, notify, &self.groups);
-        let servers = self.servers.into_iter();
-        let servers = servers.filter_map(|server| settling.virtual_server(server, ctx)).collect();
-        let followed = settling.finish(ctx);
-        let mut files = self.files.all;
-        files.retain(|file| followed.contains(&file.name));
-        settings.virtual_servers = servers;
-        settings.files = files;
-        settings
+    pub fn finish(self, notify: &notify::Settings, ctx: &mut Context<'_>) -> Settings {
+        let mut completion = self.complete(notify);
+        while completion.step(ctx) == Progress::More {}
+        completion.finish(ctx)
+    }
+
+    /// The same in slices.
+    pub fn complete(self, notify: &notify::Settings) -> Completion {
+        Completion::new(self, notify)
     }
 }
 

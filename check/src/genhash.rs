@@ -121,7 +121,11 @@ fn connect(s: &mut Waiting, page: &Page) -> io::Result<Result<Conversation, Faul
         }
         Err(_) => return Ok(Err(Fault::Connect)),
     }
-    let host = page.host.clone().unwrap_or_else(|| http::host_of(target));
+    let host = page.host.clone().unwrap_or_else(|| {
+        let mut host = String::new();
+        http::host_of(&mut host, target);
+        host
+    });
     let request = http::request(page.protocol, &page.path, &host);
     let mut exchange = Exchange::new(request, true, None);
     if page.verbose {

@@ -26,6 +26,7 @@ pub use global::{FlushOnStop, GLOBAL, Globals, LvsTimeouts, SyncDaemon};
 pub(crate) use real_server::RealServer;
 pub use regex::OPTIONS as REGEX_OPTIONS;
 pub(crate) use timing::Timing;
+pub(crate) use virtual_server::part as virtual_server_part;
 pub(crate) use virtual_server::{Identity, ONE_PACKET, PERSISTENCE, SorryServer, VirtualServer};
 
 /// Longest interface name the kernel takes.

@@ -5,6 +5,8 @@
 //! [`reload`] follows others, [`stop`] ends it; the world the scheduler runs on implements [`HasCheck`].
 
 mod checker;
+mod completion;
+mod digits;
 mod draft;
 pub mod dump;
 mod genhash;
@@ -22,6 +24,10 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
+pub use checker::CheckerId;
+pub use checker::attempt::http::reply_status;
+pub use checker::schedule::answered;
+pub use completion::Completion;
 pub use draft::Draft;
 pub use genhash::{Page, genhash};
 pub use keywords::{

@@ -36,8 +36,8 @@ impl Script {
 type Key = (String, Option<String>, Option<String>);
 
 /// The scripts of a configuration, each once for each user.
-pub(crate) struct Scripts<'a> {
-    settings: &'a Settings,
+pub(crate) struct Scripts {
+    settings: Rc<Settings>,
     known: HashMap<Key, Result<Option<Rc<notify::Script>>, IdentityError>>,
     /// Whether a program may be run by a user and group.
     usable: HashMap<(String, u32, u32), bool>,
@@ -45,9 +45,9 @@ pub(crate) struct Scripts<'a> {
     runnable: bool,
 }
 
-impl<'a> Scripts<'a> {
+impl Scripts {
     /// None yet but that of the FIFO.
-    pub(crate) fn new(settings: &'a Settings) -> Self {
+    pub(crate) fn new(settings: Rc<Settings>) -> Self {
         let fifo = settings.lvs_fifo.script.as_ref();
         let runnable = fifo.is_some_and(|script| security::check(script).is_runnable());
         Scripts { settings, known: HashMap::new(), usable: HashMap::new(), runnable }

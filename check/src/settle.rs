@@ -1,7 +1,6 @@
 //! From what blocks say to settings: defaults filled in, names formed, and what is equal shared.
 
 use std::collections::HashSet;
-use std::fmt::Write;
 use std::hash::Hash;
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -10,6 +9,7 @@ use std::time::Duration;
 use config::Context;
 use ipvs::Forwarding;
 
+use crate::digits;
 use crate::draft::Named;
 use crate::keywords::{
     self, Checker, Globals, RealServer as RealServerBlock, Timing,
@@ -26,11 +26,11 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const SCHEDULER: &str = "wlc";
 
 /// Makes settings of blocks that have been validated.
-pub(crate) struct Settling<'a> {
-    globals: &'a Globals,
-    notify: &'a notify::Settings,
-    groups: &'a Named<Group>,
-    scripts: Scripts<'a>,
+pub(crate) struct Settling {
+    globals: Rc<Globals>,
+    notify: Rc<notify::Settings>,
+    groups: Rc<Named<Group>>,
+    scripts: Scripts,
     shared: Shared,
     /// Names of the files that are followed.
     files: HashSet<String>,
@@ -49,28 +49,35 @@ struct Outer {
     smtp_alert: bool,
 }
 
-impl<'a> Settling<'a> {
+/// A virtual server whose real servers are being settled.
+pub(crate) struct Open {
+    pub(crate) server: VirtualServer,
+    outer: Outer,
+    waiting: std::vec::IntoIter<RealServerBlock>,
+}
+
+impl Settling {
     pub(crate) fn new(
-        globals: &'a Globals,
-        notify: &'a notify::Settings,
-        groups: &'a Named<Group>,
+        globals: Rc<Globals>,
+        notify: Rc<notify::Settings>,
+        groups: Rc<Named<Group>>,
     ) -> Self {
         Settling {
+            scripts: Scripts::new(Rc::clone(&notify)),
             globals,
             notify,
             groups,
-            scripts: Scripts::new(notify),
             shared: Shared::default(),
             files: HashSet::new(),
         }
     }
 
-    /// The settings of a virtual server; none only when its group is not there.
-    pub(crate) fn virtual_server(
+    /// Begins with a virtual server; none only when its group is not there.
+    pub(crate) fn open(
         &mut self,
         server: VirtualServerBlock,
         ctx: &mut Context<'_>,
-    ) -> Option<VirtualServer> {
+    ) -> Option<Open> {
         let identity = match &server.identity {
             keywords::Identity::Address(ip, port) => Identity::Address(*ip, *port),
             keywords::Identity::Mark(mark) => Identity::Mark(*mark),
@@ -104,8 +111,8 @@ impl<'a> Settling<'a> {
             inhibit: sorry.inhibit,
             name: self.shared.name(sorry.address, word, sorry.port),
         });
-        let real_servers = server.real_servers.into_iter();
-        Some(VirtualServer {
+        let waiting = server.real_servers.into_iter();
+        let server = VirtualServer {
             identity,
             name,
             family: server.family,
@@ -130,12 +137,22 @@ impl<'a> Settling<'a> {
             quorum_up,
             quorum_down,
             smtp_alert: server.smtp_alert.or(alerts).unwrap_or(false),
-            real_servers: real_servers.map(|real| self.real_server(real, &outer, ctx)).collect(),
-            virtualhost: outer.virtualhost,
+            real_servers: Vec::with_capacity(waiting.len()),
+            virtualhost: outer.virtualhost.clone(),
             snmp_name: self.shared.text(server.snmp_name),
             sorry,
             nat_mask: server.nat_mask,
-        })
+        };
+        Some(Open { server, outer, waiting })
+    }
+
+    /// Goes on with up to `limit` of its real servers; true when that was all.
+    pub(crate) fn go_on(&mut self, open: &mut Open, limit: usize, ctx: &mut Context<'_>) -> bool {
+        for real in open.waiting.by_ref().take(limit) {
+            let real = self.real_server(real, &open.outer, ctx);
+            open.server.real_servers.push(real);
+        }
+        open.waiting.len() == 0
     }
 
     /// Says the last word about scripts; the names of the files that checkers follow.
@@ -160,10 +177,11 @@ impl<'a> Settling<'a> {
     ) -> RealServer {
         let timing = real.timing.or(&outer.timing);
         let virtualhost = self.shared.text(real.virtualhost);
-        let checkers = real.checkers.into_iter();
-        let checkers = checkers
-            .filter_map(|checker| self.checker(checker, &timing, virtualhost.as_ref(), outer, ctx))
-            .collect();
+        // Most have one; a vector that grows by itself has room for four.
+        let mut checkers = Vec::with_capacity(real.checkers.len());
+        checkers.extend(real.checkers.into_iter().filter_map(|checker| {
+            self.checker(checker, &timing, virtualhost.as_ref(), outer, ctx)
+        }));
         let snmp_name = self.shared.text(real.snmp_name);
         RealServer {
             address: real.address,
@@ -308,36 +326,12 @@ impl Shared {
         let room = &mut self.room;
         room.clear();
         room.push('[');
-        match address {
-            IpAddr::V4(ip) => {
-                for (index, octet) in ip.octets().into_iter().enumerate() {
-                    if index > 0 {
-                        room.push('.');
-                    }
-                    decimal(room, u16::from(octet));
-                }
-            }
-            // A String takes all that is written to it.
-            IpAddr::V6(ip) => drop(write!(room, "{ip}")),
-        }
+        digits::address(room, address);
         room.push_str("]:");
         room.push_str(word);
         room.push(':');
-        decimal(room, port);
+        digits::decimal(room, port);
         room.as_str().into()
-    }
-}
-
-/// Writes a number. Each real server has a name, and five numbers by the formatter would be most of the
-/// work for it.
-fn decimal(room: &mut String, number: u16) {
-    let mut divisor = 10_000;
-    while divisor > 1 && divisor > number {
-        divisor /= 10;
-    }
-    while divisor > 0 {
-        room.extend(char::from_digit(u32::from(number / divisor % 10), 10));
-        divisor /= 10;
     }
 }
 
@@ -357,19 +351,5 @@ impl<T: ?Sized + Eq + Hash> Pool<T> {
         }
         self.0.insert(Rc::clone(&thing));
         thing
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_of_names_are_those_of_the_formatter() {
-        for number in 0..=u16::MAX {
-            let mut room = String::new();
-            decimal(&mut room, number);
-            assert_eq!(room, number.to_string());
-        }
     }
 }

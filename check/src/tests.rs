@@ -589,3 +589,33 @@ fn fifty_thousand_real_servers() {
     let (status, messages) = test(&format!("bfd_instance B {{\n}}\n{server}"));
     assert_eq!((status, messages), (0, Vec::new()));
 }
+
+#[test]
+fn the_cut_of_a_block_does_not_matter() {
+    let reals: String = (0..150)
+        .map(|n| format!("real_server 10.0.1.{n} 80 {{\nwieght 1\nTCP_CHECK {{\n}}\nMISC_CHECK {{\nmisc_path nothing\n}}\n}}\n"))
+        .collect();
+    let text = format!(
+        "virtual_server 10.0.0.1 80 {{\n{SERVICE}{reals}quorum 0\n}}\nvirtual_server nowhere 80 {{\n{reals}}}\n\
+         virtual_server 10.0.0.2 80 {{\n}}\nvirtual_server 10.0.0.1 80 {{\n{SERVICE}{REAL}}}\n"
+    );
+    let of = |limit: usize| {
+        let source = Source::FromMemory { name: "k.conf".into(), bytes: text.clone().into() };
+        let mut loaded = read(Options::new(source, LEVEL));
+        let mut ctx = Context { diagnostics: &mut loaded.diagnostics, mode: Mode::Start };
+        let mut draft = Draft::new();
+        for line in &loaded.lines {
+            let mut from = Some(0);
+            while let Some(at) = from {
+                from = draft.apply_part(line, at, limit, &mut ctx);
+            }
+        }
+        let settings = draft.finish(&notify::Settings::default(), &mut ctx);
+        (format!("{settings:?}"), format!("{:?}", loaded.diagnostics), loaded.diagnostics.len())
+    };
+    let (whole, reported, count) = of(usize::MAX);
+    assert!(whole.contains("10.0.1.149") && count > 150);
+    for limit in [1, 7, 150, 151] {
+        assert_eq!(of(limit), (whole.clone(), reported.clone(), count), "{limit}");
+    }
+}

@@ -3,6 +3,7 @@
 //! Each takes time linear in the count of real servers and entries.
 
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 use config::{Class, Context};
 use ipvs::{Family, Forwarding, Protocol};
@@ -27,16 +28,16 @@ pub(crate) fn block_end(server: &mut VirtualServer, ctx: &mut Context<'_>) {
 }
 
 /// The checks once everything is read.
-pub(crate) struct Validation<'a> {
-    groups: &'a Named<Group>,
+pub(crate) struct Validation {
+    groups: Rc<Named<Group>>,
     /// `lvs_nat_masquerade`.
     masquerades: bool,
     /// How many virtual servers have asked for a group.
     uses: HashMap<String, u32>,
 }
 
-impl<'a> Validation<'a> {
-    pub(crate) fn new(groups: &'a Named<Group>, masquerades: bool) -> Self {
+impl Validation {
+    pub(crate) fn new(groups: Rc<Named<Group>>, masquerades: bool) -> Self {
         Validation { groups, masquerades, uses: HashMap::new() }
     }
 
@@ -54,6 +55,7 @@ impl<'a> Validation<'a> {
             general(server, "no real servers; ignored", ctx);
             return false;
         }
+        let group = group.as_deref();
         family(server, group, ctx);
         service(server, group, ctx);
         if server.scheduler.is_none() {
@@ -73,7 +75,7 @@ impl<'a> Validation<'a> {
 
     /// The group, if the virtual server is of one; its users are numbered, also those without real
     /// servers.
-    fn group(&mut self, server: &mut VirtualServer) -> Result<Option<&'a Group>, &'static str> {
+    fn group(&mut self, server: &mut VirtualServer) -> Result<Option<Rc<Group>>, &'static str> {
         let Identity::Group(name) = &server.identity else { return Ok(None) };
         let group = self.groups.get(name).ok_or("no such virtual_server_group")?;
         if group.conflicts(server.family) {
@@ -82,7 +84,7 @@ impl<'a> Validation<'a> {
         let uses = self.uses.entry(name.clone()).or_default();
         server.number = *uses;
         *uses += 1;
-        Ok(Some(group.as_ref()))
+        Ok(Some(Rc::clone(group)))
     }
 }
 

@@ -20,12 +20,13 @@ impl Effects {
     /// Goes through `lines` and their blocks.
     pub fn note(&mut self, lines: &[Line], sources: &Sources, ctx: &mut Context<'_>) {
         for line in lines {
-            self.note_line(line, sources, ctx);
+            self.note_head(line, sources, ctx);
             self.note(line.lines(), sources, ctx);
         }
     }
 
-    fn note_line(&mut self, line: &Line, sources: &Sources, ctx: &mut Context<'_>) {
+    /// Looks at one line and not at its block.
+    pub fn note_head(&mut self, line: &Line, sources: &Sources, ctx: &mut Context<'_>) {
         let name = line.keyword.name;
         match line.keyword.effect {
             Effect::Full => {}

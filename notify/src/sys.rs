@@ -12,6 +12,7 @@
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::ptr;
 
@@ -94,7 +95,7 @@ pub(crate) fn start(program: &Program<'_>) -> io::Result<Started> {
         by_shell: false,
         errno: 0,
     };
-    let mut stack = vec![0u8; STACK];
+    let mut stack = Box::<[u8]>::new_uninit_slice(STACK);
     let mut before = SigSet::empty();
     // A handler of ours must not run in the child while it has our memory.
     pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), Some(&mut before))?;
@@ -117,7 +118,7 @@ pub(crate) fn start(program: &Program<'_>) -> io::Result<Started> {
     Ok(Started { pid, by_shell: plan.by_shell })
 }
 
-fn clone(plan: &mut Plan, stack: &mut [u8]) -> libc::pid_t {
+fn clone(plan: &mut Plan, stack: &mut [MaybeUninit<u8>]) -> libc::pid_t {
     let top = stack.as_mut_ptr_range().end;
     let top = top.wrapping_sub(top.addr() % 16);
     // SAFETY: `top` is the aligned end of a buffer that outlives the child's use of it, because

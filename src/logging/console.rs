@@ -122,7 +122,7 @@ impl Console {
         let time = &self.time.1;
         let message = cut(entry.message, MAX);
         if self.style == Style::Plain {
-            return format!("{time}: {message}\n");
+            return [time, ": ", message, "\n"].concat();
         }
         let colour = match entry.level {
             Level::Error => "\x1b[31m",

@@ -63,10 +63,7 @@ pub fn global(lines: &str) -> String {
 
 /// The real servers of the cases.
 pub fn reals(cases: &[Case]) -> String {
-    cases.iter().enumerate().fold(String::new(), |mut text, (number, case)| {
-        text += &real(number, &case.checker);
-        text
-    })
+    cases.iter().enumerate().map(|(number, case)| real(number, &case.checker)).collect()
 }
 
 /// An executable file with this shell text, as a word of a configuration.

@@ -49,7 +49,10 @@ pub fn every_change_is_told(program: &Path) -> String {
         new.sort_unstable();
         all_calls += new.len();
         let mut fifo = String::new();
-        let _ = reader.read_to_string(&mut fifo);
+        wait_for(&format!("{name}: {count} lines are in the FIFO"), || {
+            let _ = reader.read_to_string(&mut fifo);
+            fifo.lines().count() >= count
+        });
         seen += &format!("== {name}\n{}\n-- fifo\n{fifo}", new.join("\n"));
     };
     step("start", 3);

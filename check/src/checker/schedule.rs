@@ -112,6 +112,13 @@ pub(crate) fn ended<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, id: CheckerId,
     }
 }
 
+/// For a simulation: the attempt that [`HasCheck::attempt`] was asked for is over, and the server was
+/// as it should be, or not.
+pub fn answered<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, id: CheckerId, good: bool) {
+    let outcome = if good { Outcome::Success } else { Outcome::Failure("".into()) };
+    ended(s, w, id, outcome);
+}
+
 fn schedule<W: HasCheck>(s: &mut Scheduler<W>, checker: &mut Checker, id: CheckerId, next: Next) {
     let now = s.now();
     let due = match next {

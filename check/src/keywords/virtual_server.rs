@@ -423,15 +423,39 @@ fn identity(line: &Line, ctx: &mut Context<'_>) -> Option<Identity> {
 
 /// Handles the block.
 pub(super) fn virtual_server(draft: &mut Draft, line: &Line, ctx: &mut Context<'_>) {
-    // Of a block whose head is wrong nothing else counts.
-    let Some(identity) = identity(line, ctx) else { return };
-    let mut server = VirtualServer::new(identity, line.span);
-    let count = line.lines().iter().filter(|inner| inner.name() == "real_server").count();
-    server.real_servers.reserve(count);
-    for line in line.lines() {
+    let mut from = Some(0);
+    while let Some(at) = from {
+        from = part(draft, line, at, usize::MAX, ctx);
+    }
+}
+
+/// Handles up to `limit` lines of the block, from the line `from` on; where to go on, if there are more.
+pub(crate) fn part(
+    draft: &mut Draft,
+    line: &Line,
+    from: usize,
+    limit: usize,
+    ctx: &mut Context<'_>,
+) -> Option<usize> {
+    let lines = line.lines();
+    if from == 0 {
+        // Of a block whose head is wrong nothing else counts.
+        let mut server = VirtualServer::new(identity(line, ctx)?, line.span);
+        let count = lines.iter().filter(|inner| inner.name() == "real_server").count();
+        server.real_servers.reserve(count);
+        draft.open = Some(server);
+    }
+    let mut server = draft.open.take()?;
+    let next = from.saturating_add(limit).min(lines.len());
+    for line in lines.get(from..next).unwrap_or_default() {
         VIRTUAL_SERVER.apply(&mut server, line, ctx);
+    }
+    if next < lines.len() {
+        draft.open = Some(server);
+        return Some(next);
     }
     draft.resolve(&mut server, ctx);
     validation::block_end(&mut server, ctx);
     draft.servers.push(server);
+    None
 }

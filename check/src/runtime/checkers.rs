@@ -90,6 +90,7 @@ impl Check {
         let owner = (slot, u32::try_from(index).unwrap_or(u32::MAX));
         real.failed = 0;
         real.contributions.clear();
+        real.checkers.reserve_exact(real.settings.checkers.len());
         for settings in real.settings.checkers.clone() {
             let mut new = Checker::new(
                 &settings,

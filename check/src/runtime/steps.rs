@@ -23,8 +23,8 @@ const SLICE: Duration = Duration::from_micros(500);
 const STEPS: usize = 64;
 /// Requests that go to the kernel together.
 const REQUESTS: usize = 256;
-/// Checkers that are started in one step.
-const CHECKERS: usize = 256;
+/// Checkers that are started in one step; each is told to the log.
+const CHECKERS: usize = 32;
 
 /// What remains to be done.
 #[derive(Default)]

@@ -6,7 +6,7 @@ use super::HasCheck;
 use crate::service::Told;
 
 /// What is told before sockets and timers are looked at again.
-const AT_ONCE: usize = 256;
+const AT_ONCE: usize = 64;
 
 /// Tells a part of what is to be told; an event tells the rest.
 pub(super) fn tell<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W) {

@@ -23,11 +23,12 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
-    /// As lettre's parsers want it; none when lettre does not know such a code.
+    /// As lettre's parsers want it, which panic on a line of blanks; none when lettre does not know such
+    /// a code.
     pub fn response(&self) -> Option<Response> {
         let last = self.lines.len().saturating_sub(1);
         let line = |(n, text): (usize, &String)| {
-            format!("{}{}{text}\r\n", self.code, if n == last { ' ' } else { '-' })
+            format!("{}{}{}\r\n", self.code, if n == last { ' ' } else { '-' }, text.trim())
         };
         let text: String = self.lines.iter().enumerate().map(line).collect();
         Response::from_str(&text).ok()

@@ -31,7 +31,7 @@ use report::Report;
 pub const OURS: &str = "/ours/keepalived";
 
 /// How long the guest may say nothing before it is killed. Longer than a single test may take.
-const SILENCE: Duration = Duration::from_secs(200);
+const SILENCE: Duration = Duration::from_secs(450);
 
 /// Names further executables of the standard test harness, separated by colons, whose tests run in the
 /// guest too.

@@ -38,7 +38,7 @@ pub use show::show;
 use std::time::{Duration, Instant};
 
 /// How long [`wait_for`] waits before it calls a hang a failure.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Polls `condition` until it holds.
 ///

@@ -12,6 +12,7 @@ use md5::{Digest, Md5};
 
 use super::regex::Search;
 use super::stream::conversation::{Answer, Fault, Next};
+use crate::digits;
 use crate::settings::HttpProtocol;
 use reply::Head;
 
@@ -30,20 +31,37 @@ pub(crate) fn request(protocol: HttpProtocol, path: &str, host: &str) -> Vec<u8>
         HttpProtocol::Http10Close => ("1.0", "Connection: close\r\n"),
         HttpProtocol::Http11 => ("1.1", "Connection: close\r\n"),
     };
-    let mut request = format!(
-        "GET {path} HTTP/{version}\r\nUser-Agent: KeepAliveClient\r\n{connection}Host: {host}\r\n\r\n"
-    )
-    .into_bytes();
+    let parts = [
+        "GET ",
+        path,
+        " HTTP/",
+        version,
+        "\r\nUser-Agent: KeepAliveClient\r\n",
+        connection,
+        "Host: ",
+        host,
+        "\r\n\r\n",
+    ];
+    let mut request = parts.concat().into_bytes();
     request.truncate(REQUEST);
     request
 }
 
-/// What the host is called where nothing is configured: the target, always with its port.
-pub(crate) fn host_of(target: SocketAddr) -> String {
-    match target {
-        SocketAddr::V4(target) => target.to_string(),
-        SocketAddr::V6(target) => format!("[{}]:{}", target.ip(), target.port()),
-    }
+/// Adds what the host is called where nothing is configured: the target, always with its port.
+pub(crate) fn host_of(room: &mut String, target: SocketAddr) {
+    let (open, close) = if target.is_ipv6() { ("[", "]:") } else { ("", ":") };
+    room.push_str(open);
+    digits::address(room, target.ip());
+    room.push_str(close);
+    digits::decimal(room, target.port());
+}
+
+/// The status code of a complete reply, read as `HTTP_GET` reads it; `None` where it has none.
+pub fn reply_status(reply: &[u8]) -> Option<u16> {
+    let mut exchange = Exchange::new(Vec::new(), false, None);
+    exchange.receive(reply);
+    exchange.end().ok()?;
+    exchange.reply().status
 }
 
 /// Where `what` begins.

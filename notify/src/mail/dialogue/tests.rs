@@ -162,6 +162,16 @@ fn a_reply_smuggled_in_front_of_the_handshake_was_believed() {
     assert_eq!(outcome, Some(Outcome::Failed(Failure::Injected)));
 }
 
+#[test]
+fn a_line_of_blanks_in_what_a_server_offers_ended_the_daemon() {
+    let offered = || Plan { encryption: Some(Encryption::Offered), ..plan(&["a@x"]) };
+    for blank in [" ", "\t \t", "\u{a0}", "\r"] {
+        let offer = format!("250-mail\n250-{blank}\n250 {blank}\n");
+        let (said, _) = run(offered(), &["220 x\n", &offer]);
+        assert_eq!(said, "EHLO director\nMAIL FROM:<ka@example.org>\n", "{blank:?}");
+    }
+}
+
 /// As [`run`], with the whole stream cut at these places.
 fn run_cut(stream: &[u8], cuts: &[usize]) -> (Vec<u8>, Option<Outcome>) {
     let mut dialogue = Dialogue::new(plan(&["a@x", "b@x"]));

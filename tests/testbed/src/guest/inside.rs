@@ -16,7 +16,7 @@ pub(super) const RUN_ALL: &str = "--run-in-guest";
 pub(super) const RUN_ONE: &str = "--run-one";
 
 /// How long a test may take before it is killed.
-const LIMIT: Duration = Duration::from_secs(150);
+const LIMIT: Duration = Duration::from_secs(400);
 
 /// The serial port to the host.
 const PORT: &str = "/dev/vport0p1";

@@ -1,6 +1,5 @@
 //! `HTTP_GET` and `SSL_GET`: what the configuration asks of a reply.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
 use socket2::Socket;
@@ -23,6 +22,8 @@ pub(crate) struct Web {
     /// As the `SSL` block says; without one it is made when it is needed.
     tls: Option<tls::Context>,
     expressions: Expressions,
+    /// Room for the host of a request.
+    host: String,
     /// What was logged last about this URL of this checker.
     logged: HashMap<(CheckerId, u16, Oddity), String>,
 }
@@ -56,12 +57,16 @@ impl Web {
     ) -> Result<Conversation, String> {
         let url = url(checker, http).ok_or("HTTP_GET without url")?;
         let host = match &url.host {
-            Some(host) => Cow::Borrowed(&**host),
-            None => host_of(connection.target).into(),
+            Some(host) => host,
+            None => {
+                self.host.clear();
+                host_of(&mut self.host, connection.target);
+                self.host.as_str()
+            }
         };
         let expression = url.regex.as_deref().and_then(|regex| self.expressions.get(regex));
         let search = expression.map(Search::new);
-        let request = request(http.protocol, &url.path, &host);
+        let request = request(http.protocol, &url.path, host);
         let exchange = Exchange::new(request, url.digest.is_some(), search);
         let link = match http.tls {
             false => Link::Plain(socket),
