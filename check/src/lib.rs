@@ -1,7 +1,8 @@
 //! Health checkers and virtual servers.
 //!
 //! [`Draft`] makes [`settings`] of the keywords of the LVS side of the configuration, with every check
-//! on them that needs no kernel.
+//! on them that needs no kernel. [`Check`] is load balancing at run time: [`start`] begins with settings,
+//! [`reload`] follows others, [`stop`] ends it; the world the scheduler runs on implements [`HasCheck`].
 
 mod checker;
 mod completion;

@@ -159,6 +159,7 @@ impl Fifo {
     }
 
     /// Lines lost since it was opened.
+    #[cfg(test)]
     pub fn dropped(&self) -> u64 {
         self.dropped
     }

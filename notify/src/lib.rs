@@ -4,7 +4,8 @@
 //! * [`security`] says whether a script may be run, and whether root may trust it.
 //! * [`Notifier`] has the notify scripts and the FIFOs. [`submit`] queues a script, in order and
 //!   one at a time for each object; [`configure_fifos`] opens FIFOs and starts their readers;
-//!   [`alert`] queues a mail, [`configure_mail`] says where mails go; [`drain`] is for the daemon's end. The world the scheduler runs on implements [`HasNotify`].
+//!   [`alert`] queues a mail, [`configure_mail`] says where mails go; [`drain`] is for the daemon's
+//!   end. The world the scheduler runs on implements [`HasNotify`].
 
 mod config;
 mod fifo;

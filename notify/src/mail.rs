@@ -87,6 +87,7 @@ impl Mailer {
     }
 
     /// Alerts that are in no mail that was sent: too many waited, or a mail could not be sent.
+    #[cfg(test)]
     pub fn lost(&self) -> u64 {
         self.lost
     }

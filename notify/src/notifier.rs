@@ -122,23 +122,14 @@ impl Notifier {
         self.readers.write(&[FifoKind::Global, FifoKind::Lvs], line);
     }
 
-    /// Notify scripts that were never started because too many waited.
-    pub fn dropped_scripts(&self) -> u64 {
-        self.dropped
-    }
-
-    /// Lines that were lost because a FIFO was full.
-    pub fn dropped_lines(&self) -> u64 {
-        self.readers.dropped()
-    }
-
     /// Whether mails about changes to FAULT are wanted (`no_email_faults`).
     pub fn mails_faults(&self) -> bool {
         self.mail.tells_faults()
     }
 
     /// Alerts that no mail told: too many waited, or a mail could not be sent.
-    pub fn lost_alerts(&self) -> u64 {
+    #[cfg(test)]
+    pub(crate) fn lost_alerts(&self) -> u64 {
         self.mail.lost()
     }
 
@@ -148,7 +139,8 @@ impl Notifier {
     }
 
     /// Sets how long a notify script may run from now on.
-    pub fn set_time_limit(&mut self, limit: Duration) {
+    #[cfg(test)]
+    pub(crate) fn set_time_limit(&mut self, limit: Duration) {
         self.time_limit = limit;
     }
 }

@@ -115,11 +115,6 @@ impl Readers {
             }
         }
     }
-
-    /// Lines lost by the FIFOs that are open.
-    pub fn dropped(&self) -> u64 {
-        self.slots.iter().filter_map(|slot| slot.fifo.as_ref()).map(Fifo::dropped).sum()
-    }
 }
 
 /// What the configuration says about one FIFO. A script that may not be run is left out.

@@ -106,6 +106,7 @@ virtual_server 10.1.0.2 53 {
   sh-port
   lb_kind TUN
   protocol UDP
+  warmup 1000000
   ops
   hashed
   sorry_server 10.2.0.1 53
@@ -162,7 +163,7 @@ virtual_server group M {
 }
 "#;
 
-/// What is configured, and how it all begins: all checkers wait for longer than the scenario takes.
+/// What is configured, and how it all begins: all checkers are suspended, or their warm-up is longer than the scenario.
 pub fn of_every_keyword(program: &Path) -> String {
     let lan = Lan::without_capture("10.9.0");
     let director = lan.host("d", 1);

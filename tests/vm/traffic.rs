@@ -101,7 +101,10 @@ pub fn dynamic_weights(program: &Path) -> String {
     for (text, weight) in
         [("9", Some(7)), ("2", Some(0)), ("1", None), ("255", Some(253)), ("0", Some(3))]
     {
-        fs::write(&status, text).unwrap();
+        // In one step: a script that reads meanwhile sees the old number or the new one.
+        let new = site.director.file("status.new");
+        fs::write(&new, text).unwrap();
+        fs::rename(&new, &status).unwrap();
         site.wait_weights([weight, Some(1)]);
         seen += &table(&site.director);
     }

@@ -103,16 +103,19 @@ impl Filter {
     /// The maps of a configuration that wants some, with a mark for each new group and protocol.
     fn wanted_maps(&mut self, globals: &Globals, servers: &[VirtualServer]) -> Option<WantedMaps> {
         let table = globals.nftables.clone()?;
+        let first_free = globals.nftables_start_fwmark.unwrap_or(FIRST_MARK);
+        let next = self.marks.values().map(|mark| mark.saturating_add(1)).max();
+        let mut next = next.unwrap_or(first_free).max(first_free);
         let mut entries = Vec::new();
         for server in servers {
             let Identity::Group(group, _) = &server.identity else { continue };
             let Some(protocol) = server.protocol.filter(|_| has_only_addresses(group)) else {
                 continue;
             };
-            let first_free = globals.nftables_start_fwmark.unwrap_or(FIRST_MARK);
-            let next = self.marks.values().map(|mark| mark.saturating_add(1)).max();
-            let next = next.unwrap_or(first_free).max(first_free);
             let mark = *self.marks.entry((group.name.clone(), protocol)).or_insert(next);
+            if mark == next {
+                next = next.saturating_add(1);
+            }
             entries.extend(ranges(group).map(|(first, last, port)| MapEntry {
                 protocol,
                 first,
