@@ -57,7 +57,7 @@ impl Service {
     #[track_caller]
     fn next(&self) -> Vec<String> {
         loop {
-            let message = self.receive().expect("a message");
+            let message = self.receive().unwrap_or_else(|| panic!("no message"));
             if message != ["WATCHDOG=1"] {
                 return message;
             }
