@@ -21,6 +21,13 @@ use split::Found;
 use table::{Args, Opt, TABLE, Value};
 pub use text::VERSION_LINE;
 
+/// The tables, for the manual and the completions of shells.
+#[cfg(test)]
+pub mod tables {
+    pub use super::genhash::TABLE as GENHASH;
+    pub use super::table::{Opt, TABLE as KEEPALIVED, Value};
+}
+
 /// What a command line asks for.
 pub struct Invocation {
     /// Text for standard output.

@@ -14,6 +14,8 @@ mod dump;
 mod globals;
 mod host;
 mod logging;
+#[cfg(test)]
+mod manual;
 mod namespace;
 mod pidfile;
 mod process;

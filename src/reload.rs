@@ -113,11 +113,14 @@ fn finish(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon, read: Read) {
             follow(scheduler, daemon, &before);
             daemon::apply(scheduler, daemon);
             log::info!("Reload complete");
+            daemon.systemd.ready();
         }
-        Err(why) => log::error!("Reload: {why} - keeping the running configuration"),
+        Err(why) => {
+            log::error!("Reload: {why} - keeping the running configuration");
+            // The service manager waits for the end all the same.
+            daemon.systemd.ready_as_before();
+        }
     }
-    // Also when nothing changed: the service manager waits for the end.
-    daemon.systemd.ready();
     run_queued(scheduler, daemon);
 }
 

@@ -41,19 +41,26 @@ impl Systemd {
 
     /// The daemon's configuration is active.
     pub fn ready(&self) {
-        self.send(&format!("READY=1\nMAINPID={}", std::process::id()));
+        self.send(&format!("READY=1\nMAINPID={}\nSTATUS=Running", std::process::id()));
     }
 
-    /// A reload begins; [`Systemd::ready`] ends it.
+    /// A reload ended without effect.
+    pub fn ready_as_before(&self) {
+        self.send(
+            "READY=1\nSTATUS=Running with the configuration from before: the new one was refused",
+        );
+    }
+
+    /// A reload begins; [`Systemd::ready`] or [`Systemd::ready_as_before`] ends it.
     pub fn reloading(&self) {
         let now = clock_gettime(ClockId::CLOCK_MONOTONIC)
             .map_or(0, |t| t.tv_sec().saturating_mul(1_000_000).saturating_add(t.tv_nsec() / 1000));
-        self.send(&format!("RELOADING=1\nMONOTONIC_USEC={now}"));
+        self.send(&format!("RELOADING=1\nMONOTONIC_USEC={now}\nSTATUS=Reading the configuration"));
     }
 
     /// The daemon is about to stop.
     pub fn stopping(&self) {
-        self.send("STOPPING=1");
+        self.send("STOPPING=1\nSTATUS=Stopping");
     }
 
     fn send(&self, message: &str) {
@@ -100,11 +107,11 @@ mod tests {
             String::from_utf8_lossy(&buf[..len]).into_owned()
         };
         systemd.ready();
-        assert_eq!(next(), format!("READY=1\nMAINPID={}", std::process::id()));
+        assert_eq!(next(), format!("READY=1\nMAINPID={}\nSTATUS=Running", std::process::id()));
         systemd.reloading();
         assert!(next().starts_with("RELOADING=1\nMONOTONIC_USEC="));
         systemd.stopping();
-        assert_eq!(next(), "STOPPING=1");
+        assert_eq!(next(), "STOPPING=1\nSTATUS=Stopping");
         systemd.alive();
         assert_eq!(next(), "WATCHDOG=1");
     }

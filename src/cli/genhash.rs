@@ -20,7 +20,8 @@ const fn row(short: u8, long: &'static str, value: Value, doc: &'static str) -> 
     Opt { short: Some(short), long, value, doc }
 }
 
-static TABLE: &[Opt] = &[
+/// Its options.
+pub static TABLE: &[Opt] = &[
     row(b's', "server", Value::Needed("ADDRESS"), "server to ask"),
     row(b'p', "port", Value::Needed("PORT"), "its port"),
     row(b'u', "url", Value::Needed("PATH"), "page to ask for"),

@@ -13,6 +13,7 @@
 mod alerts;
 mod checkers;
 mod checking;
+mod consumers;
 mod director;
 mod dumps;
 mod election;
@@ -25,6 +26,7 @@ mod links;
 mod mailing;
 mod notifying;
 mod reload;
+mod service;
 mod timing;
 mod tracking;
 mod web_servers;

@@ -367,7 +367,7 @@ pub(super) fn add_file(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
 }
 
 /// Magic numbers of filesystems that inotify cannot watch, or whose files nobody can write.
-const UNWATCHABLE: [i64; 19] = [
+const UNWATCHABLE: [u32; 19] = [
     0x9fa0,      // proc
     0x6265_6572, // sysfs
     0x0027_e0eb, // cgroup
@@ -400,7 +400,8 @@ fn watchable(path: &str, name: &str) -> Result<(), String> {
         .map_err(|error| format!("{path}: {error}; track_file {name} is ignored"))?;
     let refused = match statfs::statfs(&directory) {
         Ok(fs) => {
-            let kind = fs.filesystem_type().0;
+            // Wider with some C libraries and signed with others; the numbers have 32 bits.
+            let kind = fs.filesystem_type().0 as u32;
             UNWATCHABLE.contains(&kind)
                 || fs.flags().contains(nix::sys::statvfs::FsFlags::ST_RDONLY)
         }
