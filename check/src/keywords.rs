@@ -131,3 +131,9 @@ fn any_case(line: &Line, choices: &[&str], ctx: &mut Context<'_>) -> Option<usiz
 const fn checked<T>(keyword: Keyword) -> Row<T> {
     Row::new(keyword, check)
 }
+
+/// Rows that stand in virtual and real servers alike.
+const VIRTUALHOST: Keyword =
+    Keyword::new("virtualhost", Args::Word { max: 0 }, "Host of HTTP requests").expected();
+const SNMP_NAME: Keyword =
+    Keyword::new("snmp_name", Args::Free("NAME"), "Name in the MIB").not_yet();

@@ -5,7 +5,7 @@
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
-use config::{Class, Context};
+use config::{Class, Context, Span};
 use ipvs::{Family, Forwarding, Protocol};
 
 use crate::draft::Named;
@@ -164,16 +164,22 @@ fn service(server: &mut VirtualServer, group: Option<&Group>, ctx: &mut Context<
 }
 
 fn duplicates(server: &mut VirtualServer, ctx: &mut Context<'_>) {
+    keep_first_of_equals(server, |span, name| {
+        let message = format!("{name} appears twice; the second is ignored");
+        ctx.report(Class::General, span, message);
+    });
+}
+
+/// Takes out real servers whose address and port an earlier one has; `repeated` is told where each
+/// stands and what it is called.
+fn keep_first_of_equals(server: &mut VirtualServer, mut repeated: impl FnMut(Span, String)) {
     let mut seen = HashSet::with_capacity(server.real_servers.len());
     let identity = &server.identity;
     server.real_servers.retain(|real| {
         let first = seen.insert((real.address, real.port));
         if !first {
-            let message = format!(
-                "{identity}: real_server {} {} appears twice; the second is ignored",
-                real.address, real.port
-            );
-            ctx.report(Class::General, real.span, message);
+            let name = format!("{identity}: real_server {} {}", real.address, real.port);
+            repeated(real.span, name);
         }
         first
     });
@@ -278,18 +284,8 @@ fn ports(server: &mut VirtualServer, ctx: &mut Context<'_>) {
 
 /// Of real servers that the port rules have made equal the kernel takes only one.
 fn same_by_now(server: &mut VirtualServer, ctx: &mut Context<'_>) {
-    let mut seen = HashSet::with_capacity(server.real_servers.len());
-    let identity = &server.identity;
-    server.real_servers.retain(|real| {
-        let first = seen.insert((real.address, real.port));
-        if !first {
-            let message = format!(
-                "{identity}: real_server {} {} appears twice by now; the second is ignored",
-                real.address, real.port
-            );
-            ctx.log(Some(real.span), message);
-        }
-        first
+    keep_first_of_equals(server, |span, name| {
+        ctx.log(Some(span), format!("{name} appears twice by now; the second is ignored"));
     });
     let total = u32::try_from(total_weight(server)).unwrap_or(u32::MAX);
     if server.quorum > total {

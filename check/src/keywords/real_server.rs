@@ -16,7 +16,9 @@ use super::timing::{
     retries,
 };
 use super::virtual_server::VirtualServer;
-use super::{address_and_port, first_command, number, set, single_word, text};
+use super::{
+    SNMP_NAME, VIRTUALHOST, address_and_port, first_command, number, set, single_word, text,
+};
 use crate::script::Script;
 
 /// A real server as its block says.
@@ -102,14 +104,12 @@ pub(super) static REAL_SERVER: Table<RealServer> = Table::new(&[
         Keyword::new("smtp_alert", Args::Bool, "Mail when its state changes").or("true"),
         |server, line, ctx| set(line.boolean(ctx).map(Some), &mut server.smtp_alert),
     ),
-    Row::new(
-        Keyword::new("virtualhost", Args::Word { max: 0 }, "Host of HTTP requests").expected(),
-        |server, line, ctx| set(text(line, ctx).map(Some), &mut server.virtualhost),
-    ),
-    Row::new(
-        Keyword::new("snmp_name", Args::Free("NAME"), "Name in the MIB").not_yet(),
-        |server, line, ctx| set(single_word(line, ctx).map(Some), &mut server.snmp_name),
-    ),
+    Row::new(VIRTUALHOST, |server, line, ctx| {
+        set(text(line, ctx).map(Some), &mut server.virtualhost);
+    }),
+    Row::new(SNMP_NAME, |server, line, ctx| {
+        set(single_word(line, ctx).map(Some), &mut server.snmp_name);
+    }),
     check_row("HTTP_GET", "Fetch pages over HTTP", &[&HTTP, &CONNECTION, &SCHEDULING]),
     check_row("SSL_GET", "Fetch pages over HTTPS", &[&HTTP, &CONNECTION, &SCHEDULING]),
     check_row("TCP_CHECK", "Open a TCP connection", CONNECTING),

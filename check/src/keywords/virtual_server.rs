@@ -12,7 +12,10 @@ use super::timing::{
     CONNECT_TIMEOUT, DELAY_BEFORE_RETRY, DELAY_LOOP, RETRY, Timed, Timing, WARMUP, duration,
     retries,
 };
-use super::{address_and_port, any_case, first_command, number, set, single_word, text};
+use super::{
+    SNMP_NAME, VIRTUALHOST, address_and_port, any_case, first_command, number, set, single_word,
+    text,
+};
 use crate::script::Script;
 use crate::{Draft, validation};
 
@@ -231,14 +234,12 @@ pub(super) static VIRTUAL_SERVER: Table<VirtualServer> = Table::new(&[
         Keyword::new("smtp_alert", Args::Bool, "Mail when the quorum changes").or("false"),
         |server, line, ctx| set(line.boolean(ctx).map(Some), &mut server.smtp_alert),
     ),
-    Row::new(
-        Keyword::new("virtualhost", Args::Word { max: 0 }, "Host of HTTP requests").expected(),
-        |server, line, ctx| set(text(line, ctx).map(Some), &mut server.virtualhost),
-    ),
-    Row::new(
-        Keyword::new("snmp_name", Args::Free("NAME"), "Name in the MIB").not_yet(),
-        |server, line, ctx| set(single_word(line, ctx).map(Some), &mut server.snmp_name),
-    ),
+    Row::new(VIRTUALHOST, |server, line, ctx| {
+        set(text(line, ctx).map(Some), &mut server.virtualhost);
+    }),
+    Row::new(SNMP_NAME, |server, line, ctx| {
+        set(single_word(line, ctx).map(Some), &mut server.snmp_name);
+    }),
     flag("alpha", "Real servers start as failed", |server, _, _| server.timing.alpha = Some(true)),
     flag("omega", "Run the scripts for going down at stop", |server, _, _| server.omega = true),
     Row::new(
