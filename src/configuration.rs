@@ -52,6 +52,8 @@ pub struct Configuration {
     pub bfd: bfd::Globals,
     /// Parts that it says something for.
     pub present: Parts,
+    /// Whether the text closes every block that it opens.
+    pub whole: bool,
 }
 
 impl Configuration {

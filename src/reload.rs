@@ -159,6 +159,10 @@ fn judge(running: &Configuration, read: Read) -> Result<Configuration, String> {
         Err(Unusable::Vrrp(refused)) => return Err(refused.to_string()),
         Err(Unusable::Namespace) => return Err("the network namespace cannot be joined".into()),
     };
+    // Half a file is one that is still being written, unless it always was like that.
+    if running.whole && !new.whole {
+        return Err("the new configuration ends inside a block".into());
+    }
     match running.unchangeable(&new) {
         Some(keyword) => Err(format!("{keyword} cannot be changed by a reload")),
         None => Ok(new),

@@ -323,6 +323,31 @@ fn a_reload_that_is_broken_keeps_the_configuration_and_says_where() {
     assert!(data.contains("Router ID = two"), "{data}");
     assert_eq!(daemon.stop(), 0);
 }
+
+/// Somebody may still be writing it. A file that never was whole is as it was.
+#[test]
+fn a_reload_of_half_a_file_keeps_the_configuration() {
+    let dir = Dir::new("half");
+    let half = "global_defs {\n    router_id one\n";
+    let conf = dir.file("k.conf", half);
+    let daemon = Running::start(&dir, &["-f", conf.to_str().unwrap()]);
+    wait_for_log(&dir, "no configuration to run");
+    daemon.signal(Signal::SIGHUP);
+    wait_for_count(&dir, "Reload complete", 1);
+    dir.file("k.conf", "global_defs {\n    router_id two\n}\n");
+    daemon.signal(Signal::SIGHUP);
+    wait_for_count(&dir, "Reload complete", 2);
+    dir.file("k.conf", half);
+    daemon.signal(Signal::SIGHUP);
+    wait_for_log(
+        &dir,
+        "the new configuration ends inside a block - keeping the running configuration",
+    );
+    let log = fs::read_to_string(dir.path("log")).unwrap();
+    assert!(log.contains("(Line 1) Missing '}'"), "{log}");
+    assert_eq!(daemon.stop(), 0);
+}
+
 #[test]
 fn startup_and_shutdown_scripts_run_around_everything() {
     let dir = Dir::new("scripts");

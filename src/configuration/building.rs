@@ -220,12 +220,23 @@ impl Building {
         let vrrp = self.vrrp.finish(ctx);
         let bfd = self.bfd.finish(ctx);
         let (globals, notify, present) = (self.globals, self.notify, self.present);
+        let whole = !self.diagnostics.iter().any(|d| d.class == Some(Class::MissingClose));
         let outcome = vrrp
             .map(|vrrp| {
                 let vrrp_globals = vrrp.globals.clone();
                 let vrrp = Some(vrrp);
                 let lvs = Some(lvs);
-                Configuration { globals, vrrp, vrrp_globals, notify, check, lvs, bfd, present }
+                Configuration {
+                    globals,
+                    vrrp,
+                    vrrp_globals,
+                    notify,
+                    check,
+                    lvs,
+                    bfd,
+                    present,
+                    whole,
+                }
             })
             .map_err(Unusable::Vrrp);
         Read { outcome, diagnostics: self.diagnostics, sources: self.sources }
