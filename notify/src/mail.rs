@@ -15,10 +15,9 @@ pub(crate) mod resolve;
 mod sender;
 mod session;
 mod stream;
-mod sys;
 
 use std::rc::Rc;
-use std::time::SystemTime;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use scheduler::Scheduler;
 
@@ -105,7 +104,7 @@ pub fn alert<W: HasNotify + 'static>(s: &mut Scheduler<W>, w: &mut W, alert: Ale
     if s.is_simulated() || mailer.sending.is_none() {
         return;
     }
-    if !mailer.outbox.push(s.now(), alert, sys::date(SystemTime::now())) {
+    if !mailer.outbox.push(s.now(), alert, now()) {
         mailer.lost = mailer.lost.saturating_add(1);
         if mailer.lost.is_power_of_two() {
             log::warn!(
@@ -148,6 +147,12 @@ pub fn configure_mail<W: HasNotify + 'static>(
     let from = mail.sender();
     mailer.sending = Some(Rc::new(Sending { mail: mail.clone(), from, router_id, tls }));
     sender::arm(s, w);
+}
+
+/// This moment as RFC 5322 section 3.3 writes it, in the zone of this host.
+fn now() -> String {
+    let past = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |past| past.as_secs());
+    calendar::local(past.cast_signed(), c"%a, %d %b %Y %H:%M:%S %z")
 }
 
 #[cfg(test)]

@@ -14,7 +14,6 @@ use vrrp::config::{RxBufs, Version};
 use vrrp::dump::general;
 
 use crate::configuration::Configuration;
-use crate::sys;
 
 /// Shown for counts that are not set.
 const UNSET: u32 = u32::MAX;
@@ -138,7 +137,7 @@ impl Rows {
             self.row("Reload time file", format_args!("{}{repeat}", file.display()));
             match shown.reload_at {
                 Some(at) => {
-                    let at = sys::local_time(at, c"%Y-%m-%d %H:%M:%S");
+                    let at = calendar::local(at, c"%Y-%m-%d %H:%M:%S");
                     self.text(format_args!("Reload scheduled for {at}"));
                 }
                 None => self.text("No reload scheduled"),

@@ -101,7 +101,7 @@ impl Console {
     pub fn write(&mut self, entry: &Entry<'_>, idents: &Idents) {
         self.flush();
         if self.time.0 != entry.seconds() {
-            self.time = (entry.seconds(), sys::local_time(entry.seconds(), c"%c"));
+            self.time = (entry.seconds(), calendar::local(entry.seconds(), c"%c"));
         }
         let line = self.line(entry, idents);
         if self.backlog.len() + line.len() > BACKLOG {

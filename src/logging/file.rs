@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::ident::Part;
 use super::{Entry, Idents};
-use crate::{dump, sys};
+use crate::dump;
 
 /// The file of `-g` without a name, and where a relative name goes.
 pub fn default_path(given: Option<&Path>) -> PathBuf {
@@ -52,9 +52,9 @@ impl Files {
 fn line(entry: &Entry<'_>) -> String {
     format!(
         "{}.{:09} {}: {}\n",
-        sys::local_time(entry.seconds(), c"%a %b %d %T"),
+        calendar::local(entry.seconds(), c"%a %b %d %T"),
         entry.at.subsec_nanos(),
-        sys::local_time(entry.seconds(), c"%Y"),
+        calendar::local(entry.seconds(), c"%Y"),
         entry.message
     )
 }

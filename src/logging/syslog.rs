@@ -7,7 +7,6 @@ use log::Level;
 
 use super::{Entry, Idents, cut};
 use crate::cli::Facility;
-use crate::sys;
 
 /// Where the syslog daemon listens.
 pub const PATH: &str = "/dev/log";
@@ -87,7 +86,7 @@ impl Syslog {
         let text = format!(
             "<{}>{} {}{}[{}]: {}",
             u32::from(self.facility.0) * 8 + severity,
-            sys::local_time(entry.seconds(), c"%b %e %T"),
+            calendar::local(entry.seconds(), c"%b %e %T"),
             entry.part.ident(),
             idents.suffix(),
             std::process::id(),

@@ -7,11 +7,11 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use calendar::{Date, Zone};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use scheduler::{Class, Ready, Scheduler, ThreadId};
 
 use crate::daemon::Daemon;
-use crate::sys;
 
 /// Longest first line that can be a time.
 const LONGEST: usize = 20;
@@ -112,7 +112,7 @@ fn arm(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
             Ok(moment) => {
                 schedule.moment = Some(moment);
                 if before != Some(moment) {
-                    let at = sys::local_time(moment.at, c"%Y-%m-%d %H:%M:%S");
+                    let at = calendar::local(moment.at, c"%Y-%m-%d %H:%M:%S");
                     log::info!("Reload scheduled for {at}");
                 }
                 wait(scheduler, schedule);
@@ -169,9 +169,9 @@ fn read(path: &Path) -> std::io::Result<Option<String>> {
 /// Reads `HH:MM:SS`, `YY-MM-DD HH:MM:SS` or `YYYY-MM-DD HH:MM:SS`, each with or without a `Z` for UTC.
 fn parse(line: &str, now: i64) -> Result<Moment, String> {
     let wrong = || format!("'{line}' is not a time");
-    let (text, utc) = match line.strip_suffix('Z') {
-        Some(text) => (text, true),
-        None => (line, false),
+    let (text, zone) = match line.strip_suffix('Z') {
+        Some(text) => (text, Zone::Utc),
+        None => (line, Zone::Local),
     };
     let (date, time) = match text.split_once(' ') {
         Some((date, time)) => (Some(date), time),
@@ -186,26 +186,29 @@ fn parse(line: &str, now: i64) -> Result<Moment, String> {
             }
         },
         None => {
-            let [year, month, day, ..] = sys::calendar(now, utc);
-            [year, month, day]
+            let today = Date::of(now, zone).ok_or_else(wrong)?;
+            [today.year.cast_unsigned(), today.month, today.day]
         }
     };
     let daily = date.is_none();
-    let moment = |day| sys::moment([year, month, day, hour, minute, second], utc);
-    let at = moment(day).ok_or_else(wrong)?;
+    let date = Date { year: year.cast_signed(), month, day, hour, minute, second, weekday: 0 };
+    let at = date.seconds(zone).ok_or_else(wrong)?;
     // A day or hour that does not exist comes out as another.
-    if sys::calendar(at, utc) != [year, month, day, hour, minute, second] {
+    if Date::of(at, zone).is_none_or(|same| Date { weekday: 0, ..same } != date) {
         return Err(wrong());
     }
     match (at > now, daily) {
         (true, _) => Ok(Moment { at, daily }),
-        (false, true) => moment(day + 1).map(|at| Moment { at, daily }).ok_or_else(wrong),
+        (false, true) => Date { day: day + 1, ..date }
+            .seconds(zone)
+            .map(|at| Moment { at, daily })
+            .ok_or_else(wrong),
         (false, false) => Err(format!("'{line}' is in the past")),
     }
 }
 
 /// Numbers of exactly these widths.
-fn fields(text: &str, separator: char, widths: [usize; 3]) -> Option<[i32; 3]> {
+fn fields(text: &str, separator: char, widths: [usize; 3]) -> Option<[u32; 3]> {
     let mut values = [0; 3];
     let mut parts = text.split(separator);
     for (value, width) in values.iter_mut().zip(widths) {

@@ -22,7 +22,6 @@ mod scripts;
 mod snapshot;
 mod socket;
 mod stats;
-mod sys;
 mod text;
 mod trackers;
 

@@ -40,6 +40,7 @@ fn configuration(text: &str) -> Configuration {
         lvs: Some(lvs),
         bfd,
         present: Parts::default(),
+        whole: true,
     }
 }
 

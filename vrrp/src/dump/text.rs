@@ -4,10 +4,10 @@
 use std::fmt::{Display, Write};
 use std::time::Duration;
 
+use calendar::{Date, Zone};
 use scheduler::Time;
 
 use super::clock::Clock;
-use super::sys::{Local, local};
 
 const WEEKDAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
 const MONTHS: [&str; 12] =
@@ -19,20 +19,20 @@ const REMEMBERED: usize = 16;
 pub(super) struct Text {
     out: String,
     clock: Clock,
-    calendar: fn(i64) -> Local,
-    seconds: [Option<(i64, Local)>; REMEMBERED],
+    zone: Zone,
+    seconds: [Option<(i64, Date)>; REMEMBERED],
 }
 
 impl Text {
     pub fn new(clock: Clock, capacity: usize) -> Self {
         let out = String::with_capacity(capacity);
-        Text { out, clock, calendar: local, seconds: [None; REMEMBERED] }
+        Text { out, clock, zone: Zone::Local, seconds: [None; REMEMBERED] }
     }
 
     /// For tests, which are not to depend on where they run.
     #[cfg(test)]
     pub fn in_utc(clock: Clock) -> Self {
-        Text { calendar: super::sys::utc, ..Text::new(clock, 0) }
+        Text { zone: Zone::Utc, ..Text::new(clock, 0) }
     }
 
     pub fn finish(self) -> String {
@@ -114,28 +114,28 @@ impl Text {
     /// A line of `key`, [`Text::stamp`] and local time in parentheses.
     pub fn time(&mut self, key: &str, at: Time) {
         let (seconds, micros) = self.clock.wall(at);
-        let l = self.local(seconds);
+        let date = self.date(seconds);
         self.put(key);
         stamp(&mut self.out, (seconds, micros));
-        let weekday = WEEKDAYS.get(l.weekday).copied().unwrap_or("???");
-        let month = MONTHS.get(l.month).copied().unwrap_or("???");
+        let weekday = WEEKDAYS.get(date.weekday as usize).copied().unwrap_or("???");
+        let month = MONTHS.get(date.month.wrapping_sub(1) as usize).copied().unwrap_or("???");
         self.put(" (").put(weekday).put(" ").put(month);
-        self.put(if l.day < 10 { "  " } else { " " }).int(l.day).put(" ");
-        digits(&mut self.out, l.hour, 2);
+        self.put(if date.day < 10 { "  " } else { " " }).int(date.day).put(" ");
+        digits(&mut self.out, date.hour, 2);
         self.out.push(':');
-        digits(&mut self.out, l.minute, 2);
+        digits(&mut self.out, date.minute, 2);
         self.out.push(':');
-        digits(&mut self.out, l.second, 2);
+        digits(&mut self.out, date.second, 2);
         self.out.push('.');
         digits(&mut self.out, micros, 6);
-        self.put(" ").int(l.year).put(")\n");
+        self.put(" ").int(date.year).put(")\n");
     }
 
-    fn local(&mut self, seconds: i64) -> Local {
+    fn date(&mut self, seconds: i64) -> Date {
         let slot = &mut self.seconds[seconds.rem_euclid(REMEMBERED as i64) as usize];
         match slot {
-            Some((known, l)) if *known == seconds => *l,
-            _ => slot.insert((seconds, (self.calendar)(seconds))).1,
+            Some((known, date)) if *known == seconds => *date,
+            _ => slot.insert((seconds, Date::of(seconds, self.zone).unwrap_or_default())).1,
         }
     }
 }
