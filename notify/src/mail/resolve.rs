@@ -185,12 +185,7 @@ impl Lookup {
     pub fn query(&mut self) -> Option<(SocketAddr, Vec<u8>)> {
         // From the system's randomness, as everything `RandomState` makes.
         self.id = RandomState::new().hash_one(self.name) as u16;
-        let name = self.names.get(self.name)?;
-        if name.split('.').any(str::is_empty) {
-            return None;
-        }
-        let name = Name::new(name).ok()?;
-        let kind = if self.v6 { TYPE::AAAA } else { TYPE::A };
+        let (name, kind) = self.question()?;
         let mut packet = Packet::new_query(self.id);
         packet.set_flags(PacketFlag::RECURSION_DESIRED);
         packet.questions.push(Question::new(name, kind.into(), CLASS::IN.into(), false));
@@ -201,6 +196,10 @@ impl Lookup {
     pub fn answered(&mut self, datagram: &[u8]) -> Progress {
         let Ok(packet) = Packet::parse(datagram) else { return Progress::Wait };
         if packet.id() != self.id || !packet.has_flags(PacketFlag::RESPONSE) {
+            return Progress::Wait;
+        }
+        let refuses = packet.rcode() != RCODE::NoError && packet.questions.is_empty();
+        if !refuses && !self.asks(&packet.questions) {
             return Progress::Wait;
         }
         match packet.rcode() {
@@ -231,11 +230,36 @@ impl Lookup {
         self.done()
     }
 
+    /// The name and the kind of record asked for.
+    fn question(&self) -> Option<(Name<'_>, TYPE)> {
+        let name = self.names.get(self.name)?;
+        if name.split('.').any(str::is_empty) {
+            return None;
+        }
+        Some((Name::new(name).ok()?, if self.v6 { TYPE::AAAA } else { TYPE::A }))
+    }
+
+    /// Whether an answer repeats the question: else it answers another, or somebody guesses.
+    fn asks(&self, questions: &[Question<'_>]) -> bool {
+        let Some((name, kind)) = self.question() else { return false };
+        matches!(questions, [q] if q.qtype == kind.into() && same(&q.qname, &name))
+    }
+
+    /// The addresses of the name, or of what it is an alias for; aliases come before what they lead to.
     fn take(&mut self, packet: &Packet<'_>) {
-        for record in &packet.answers {
+        let Some(question) = packet.questions.first() else { return };
+        let mut owner = &question.qname;
+        for record in packet.answers.iter().filter(|record| record.class == CLASS::IN) {
+            if !same(&record.name, owner) {
+                continue;
+            }
             let ip: IpAddr = match &record.rdata {
                 RData::A(a) => Ipv4Addr::from(a.address).into(),
                 RData::AAAA(a) => Ipv6Addr::from(a.address).into(),
+                RData::CNAME(target) => {
+                    owner = &target.0;
+                    continue;
+                }
                 _ => continue,
             };
             if self.found.len() < MAX_ADDRESSES && !self.found.contains(&ip) {
@@ -261,6 +285,14 @@ impl Lookup {
     fn done(&mut self) -> Progress {
         Progress::Done(std::mem::take(&mut self.found))
     }
+}
+
+/// Whether two names differ at most in the case of letters (RFC 4343).
+fn same(one: &Name<'_>, other: &Name<'_>) -> bool {
+    let folded = |name: &Name<'_>| -> Vec<Vec<u8>> {
+        name.as_bytes().map(<[u8]>::to_ascii_lowercase).collect()
+    };
+    folded(one) == folded(other)
 }
 
 #[cfg(test)]

@@ -225,9 +225,7 @@ impl Session {
             return Err(io::Error::other("TLS is not available"));
         };
         let host = mail.server.as_ref().map_or("", |(host, _)| host);
-        if let Some(encryption) = mail.encryption {
-            self.stream = Some(tls.wrap(stream, host, encryption)?);
-        }
+        self.stream = Some(tls.wrap(stream, host)?);
         self.phase = Phase::Shaking;
         Ok(())
     }

@@ -1,6 +1,8 @@
 //! A connection to a mail server, in the clear or (feature `tls`) under TLS. Never waits.
 
 use std::io::{self, Read, Write};
+#[cfg(feature = "tls")]
+use std::net::IpAddr;
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{AsRawFd, RawFd};
 
@@ -95,13 +97,18 @@ impl Write for Stream {
 
 #[cfg(feature = "tls")]
 mod tls {
-    use openssl::ssl::{ErrorCode, SslConnector, SslMethod, SslStream, SslVerifyMode};
+    use openssl::ssl::{
+        ErrorCode, Ssl, SslConnector, SslContext, SslMethod, SslOptions, SslStream, SslVerifyMode,
+    };
 
-    use super::{Encryption, Handshake, Stream, io};
+    use super::{Encryption, Handshake, IpAddr, Stream, io};
 
     /// What all connections share. Made when the configuration is read: the certificates of the
-    /// system's authorities take a while to load.
-    pub(crate) struct Tls(SslConnector);
+    /// system's authorities take a while to load, so they are only where somebody looks at them.
+    pub(crate) enum Tls {
+        Verifying(SslConnector),
+        Trusting(SslContext),
+    }
 
     impl std::fmt::Debug for Tls {
         fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -115,11 +122,12 @@ mod tls {
         /// # Errors
         /// What OpenSSL says.
         pub fn new(encryption: Encryption) -> io::Result<Tls> {
-            let mut builder = SslConnector::builder(SslMethod::tls_client())?;
-            if encryption != Encryption::Verified {
-                builder.set_verify(SslVerifyMode::NONE);
+            if encryption == Encryption::Verified {
+                return Ok(Tls::Verifying(SslConnector::builder(SslMethod::tls_client())?.build()));
             }
-            Ok(Tls(builder.build()))
+            let mut builder = SslContext::builder(SslMethod::tls_client())?;
+            builder.set_options(SslOptions::NO_COMPRESSION);
+            Ok(Tls::Trusting(builder.build()))
         }
 
         /// As for [`Encryption::Verified`], with this certificate as the only authority.
@@ -129,23 +137,27 @@ mod tls {
             let mut store = openssl::x509::store::X509StoreBuilder::new().unwrap();
             store.add_cert(certificate).unwrap();
             builder.set_cert_store(store.build());
-            Tls(builder.build())
+            Tls::Verifying(builder.build())
         }
 
         /// Puts a connection under TLS; [`Stream::shake`] follows.
         ///
         /// # Errors
         /// What OpenSSL says.
-        pub fn wrap(
-            &self,
-            stream: Stream,
-            host: &str,
-            encryption: Encryption,
-        ) -> io::Result<Stream> {
+        pub fn wrap(&self, stream: Stream, host: &str) -> io::Result<Stream> {
             let Stream::Plain(tcp) = stream else { return Ok(stream) };
-            let mut session = self.0.configure()?;
-            session.set_verify_hostname(encryption == Encryption::Verified);
-            let ssl = session.into_ssl(host.trim_end_matches('.'))?;
+            let host = host.trim_end_matches('.');
+            let ssl = match self {
+                Tls::Verifying(connector) => connector.configure()?.into_ssl(host)?,
+                Tls::Trusting(context) => {
+                    let mut ssl = Ssl::new(context)?;
+                    // An address is no server name (RFC 6066 section 3).
+                    if host.parse::<IpAddr>().is_err() {
+                        ssl.set_hostname(host)?;
+                    }
+                    ssl
+                }
+            };
             Ok(Stream::Secure(Box::new(SslStream::new(ssl, tcp)?)))
         }
     }
@@ -190,7 +202,7 @@ mod tls {
         }
 
         /// Never called.
-        pub fn wrap(&self, _: Stream, _: &str, _: Encryption) -> io::Result<Stream> {
+        pub fn wrap(&self, _: Stream, _: &str) -> io::Result<Stream> {
             Err(io::Error::other("this build has no TLS"))
         }
     }

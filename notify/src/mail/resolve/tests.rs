@@ -102,6 +102,80 @@ fn an_answer_to_another_question_is_not_used() {
     assert_eq!(lookup.answered(&query), Progress::Wait, "our own question");
 }
 
+/// An answer by hand, for the A question that `query` is.
+fn answer_by(query: &[u8], change: impl FnOnce(&mut Packet<'_>)) -> Vec<u8> {
+    let query = Packet::parse(query).unwrap();
+    let mut packet = query.clone().into_reply();
+    change(&mut packet);
+    packet.build_bytes_vec().unwrap()
+}
+
+fn record<'a>(owner: &'a str, data: RData<'a>) -> ResourceRecord<'a> {
+    ResourceRecord::new(Name::new(owner).unwrap(), CLASS::IN, 60, data)
+}
+
+fn address(text: &str) -> RData<'static> {
+    RData::A(A { address: text.parse::<Ipv4Addr>().unwrap().into() })
+}
+
+fn alias(text: &str) -> RData<'_> {
+    RData::CNAME(Name::new(text).unwrap().into())
+}
+
+#[test]
+fn an_answer_that_repeats_another_question_was_used() {
+    let mut lookup = Lookup::new("mail.example", resolver("nameserver 192.0.2.1"));
+    let (_, query) = lookup.query().unwrap();
+    let changes: [fn(&mut Packet<'_>); 4] = [
+        |p| p.questions[0].qname = Name::new("evil.example").unwrap(),
+        |p| p.questions[0].qtype = TYPE::AAAA.into(),
+        |p| p.questions.clear(),
+        |p| p.questions.push(p.questions[0].clone()),
+    ];
+    for change in changes {
+        let wrong = answer_by(&query, |packet| {
+            change(packet);
+            packet.answers.push(record("mail.example", address("192.0.2.66")));
+        });
+        assert_eq!(lookup.answered(&wrong), Progress::Wait);
+    }
+    // The case of letters says nothing.
+    let right = answer_by(&query, |packet| {
+        packet.questions[0].qname = Name::new("MAIL.Example").unwrap();
+        packet.answers.push(record("Mail.example", address("192.0.2.7")));
+    });
+    assert_eq!(lookup.answered(&right), Progress::Ask);
+    assert_eq!(lookup.found, ["192.0.2.7".parse::<IpAddr>().unwrap()]);
+}
+
+#[test]
+fn a_server_that_refuses_need_not_repeat_the_question() {
+    let mut lookup = Lookup::new("mail", resolver("nameserver 192.0.2.1\noptions attempts:1"));
+    let (_, query) = lookup.query().unwrap();
+    let refusal = answer_by(&query, |packet| {
+        packet.questions.clear();
+        *packet.rcode_mut() = RCODE::FormatError;
+    });
+    assert_eq!(lookup.answered(&refusal), Progress::Done(vec![]));
+}
+
+#[test]
+fn aliases_are_followed_and_other_names_left_aside() {
+    let mut lookup = Lookup::new("mail.example", resolver("nameserver 192.0.2.1"));
+    let (_, query) = lookup.query().unwrap();
+    let reply = answer_by(&query, |packet| {
+        packet.answers = vec![
+            record("other.example", address("192.0.2.66")),
+            record("mail.example", alias("mx.example")),
+            record("mx.example", alias("a.example")),
+            record("a.example", address("192.0.2.7")),
+            record("mail.example", address("192.0.2.67")),
+        ];
+    });
+    assert_eq!(lookup.answered(&reply), Progress::Ask);
+    assert_eq!(lookup.found, ["192.0.2.7".parse::<IpAddr>().unwrap()]);
+}
+
 #[test]
 fn what_is_no_name_is_not_asked_for() {
     for host in ["a..b", &"x".repeat(64)] {
@@ -113,14 +187,17 @@ fn what_is_no_name_is_not_asked_for() {
 
 proptest! {
     #[test]
-    fn no_datagram_does_harm(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
+    fn no_datagram_does_harm(
+        bytes in proptest::collection::vec(any::<u8>(), 0..600),
+        records in 0u8..10,
+    ) {
         let mut lookup = Lookup::new("mail", resolver("nameserver 192.0.2.1"));
         let (_, query) = lookup.query().unwrap();
         lookup.answered(&bytes);
-        // With the right number and kind, so that the rest is looked at.
+        // Behind the question, so that the rest is looked at.
         let mut close = query;
-        close.truncate(2);
-        close.extend([0x80, 0]);
+        close[2] |= 0x80;
+        close[7] = records;
         close.extend(&bytes);
         lookup.answered(&close);
     }
