@@ -1,18 +1,29 @@
 //! Load balancing in the daemon, and what it has to know of VRRP.
 
+use std::fmt::Display;
+
 use check::{Check, Followed};
 use scheduler::Scheduler;
 use vrrp::state::State;
 
 use crate::daemon::{self, Daemon, STATUS_FAILED};
 
-/// Load balancing that knows no virtual server yet.
-pub fn open(daemon: &Daemon) -> Check {
+/// Load balancing that knows no virtual server yet. Loads the kernel's module if nothing runs whom
+/// that could hold up.
+pub fn open(daemon: &Daemon, starting: bool) -> Check {
+    if starting && let Err(e) = ipvs::module::load() {
+        not_loaded(&e);
+    }
     let mut check = Check::open(daemon.configuration.globals.net_namespace_ipvs.as_deref());
     if daemon.options.address_monitoring {
         check.log_addresses();
     }
     check
+}
+
+/// Tells why the kernel's module is not there.
+pub fn not_loaded(why: &dyn Display) {
+    log::info!(target: "check", "IPVS: the module ip_vs cannot be loaded: {why}");
 }
 
 /// Lets load balancing follow the configuration, after a start or a reload; `opened` begins with it.

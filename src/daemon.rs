@@ -248,9 +248,10 @@ pub fn apply(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
     if running.vrrp || running.check {
         notify::configure_fifos(scheduler, daemon, &settings);
     }
-    // Before VRRP begins: loading the kernel's module takes its time, which no advert is to wait for.
-    let check = (running.check && daemon.check.is_none()).then(|| balancing::open(daemon));
     let starting = daemon.vrrp.is_none() && daemon.check.is_none();
+    // Before VRRP begins: loading the kernel's module takes its time, which no advert is to wait for.
+    let check =
+        (running.check && daemon.check.is_none()).then(|| balancing::open(daemon, starting));
     if running.vrrp {
         apply_vrrp(scheduler, daemon);
     }

@@ -9,12 +9,17 @@ pub mod schedule;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 use std::time::Duration;
 
 use config::{Mode, render};
-use scheduler::{Class, Ready, Scheduler};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use scheduler::{Cause, Class, Exit, Ready, Scheduler};
 
+use crate::balancing;
 use crate::configuration::{Configuration, Read, Reading, Step, Unusable, main_file};
 use crate::daemon::{self, Daemon, Phase};
 use crate::host::Kernel;
@@ -28,17 +33,25 @@ const SLICE: Duration = Duration::from_micros(200);
 #[derive(Default)]
 pub struct Reload {
     reading: Option<Reading>,
+    /// What was read, while the kernel's module is loaded that it is the first to need.
+    read: Option<Box<Read>>,
     /// One more was asked for. Several requests are one.
     queued: bool,
     /// Exists while configuration files are read.
     handshake: Option<PathBuf>,
 }
 
+impl Reload {
+    fn is_going_on(&self) -> bool {
+        self.reading.is_some() || self.read.is_some()
+    }
+}
+
 /// SIGHUP.
 pub fn request(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
     match daemon.phase {
         Phase::Stopping => {}
-        Phase::Running if daemon.reload.reading.is_none() => begin(scheduler, daemon),
+        Phase::Running if !daemon.reload.is_going_on() => begin(scheduler, daemon),
         Phase::Running | Phase::Starting => daemon.reload.queued = true,
     }
 }
@@ -88,7 +101,7 @@ fn slice(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon, _: Ready) {
     loop {
         match reading.step() {
             Step::More(rest) => reading = rest,
-            Step::Done(read) => break finish(scheduler, daemon, *read),
+            Step::Done(read) => break prepare(scheduler, daemon, read),
         }
         if scheduler.clock() >= end {
             daemon.reload.reading = Some(reading);
@@ -102,6 +115,52 @@ fn end_handshake(daemon: &mut Daemon) {
     if let Some(path) = daemon.reload.handshake.take() {
         let _ = std::fs::remove_file(path);
     }
+}
+
+/// Has the kernel's module loaded if the new configuration is the first to need it. No advert is to
+/// wait for that.
+fn prepare(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon, read: Box<Read>) {
+    let needs = |new: &Configuration| new.runs(&daemon.options.subsystems).check;
+    if daemon.check.is_some() || !read.outcome.as_ref().is_ok_and(needs) {
+        return finish(scheduler, daemon, *read);
+    }
+    let begun = ipvs::module::begin().and_then(|child| {
+        let Some(child) = child else { return Ok(false) };
+        let pid = child.id().cast_signed();
+        let limit = Some(ipvs::module::PATIENCE);
+        scheduler.add_child(Class::Background, pid, limit, child.id().into(), prepared)?;
+        Ok(true)
+    });
+    match begun {
+        Ok(true) => return daemon.reload.read = Some(read),
+        Ok(false) => {}
+        Err(e) => balancing::not_loaded(&e),
+    }
+    finish(scheduler, daemon, *read);
+}
+
+/// `ready.arg` is the child's pid.
+fn prepared(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon, ready: Ready) {
+    match ready.cause {
+        Cause::Exited(Exit::Code(0)) => {}
+        Cause::Exited(Exit::Code(code)) => {
+            balancing::not_loaded(&format_args!("exit status: {code}"));
+        }
+        Cause::Exited(Exit::Signal(signal)) => {
+            balancing::not_loaded(&ExitStatus::from_raw(signal));
+        }
+        _ => {
+            let pid = i32::try_from(ready.arg).unwrap_or_default();
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+            scheduler.disown(pid);
+            balancing::not_loaded(&"it takes too long");
+        }
+    }
+    let Some(read) = daemon.reload.read.take() else { return };
+    if daemon.phase == Phase::Stopping {
+        return end_handshake(daemon);
+    }
+    finish(scheduler, daemon, *read);
 }
 
 fn finish(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon, read: Read) {

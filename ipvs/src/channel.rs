@@ -1,7 +1,5 @@
 //! The kernel's IPVS through its generic netlink family.
 
-mod module;
-
 use std::collections::HashSet;
 use std::io;
 use std::net::IpAddr;
@@ -22,8 +20,6 @@ use crate::wire::{self, command};
 
 /// Bytes of requests in one datagram, about a hundred requests.
 const PIECE: usize = 32 * 1024;
-/// How often the module is loaded before that is given up.
-const LOADS: usize = 2;
 
 /// The kernel's table of one network namespace.
 #[derive(Debug)]
@@ -34,7 +30,8 @@ pub struct Channel {
 }
 
 impl Channel {
-    /// Opens the table of a network namespace; loads the kernel's module if it is not there.
+    /// Opens the table of a network namespace. [`module`](crate::module) says how to load what it
+    /// needs of the kernel.
     ///
     /// `None` is the namespace of the calling thread, `Some("")` that of the system's first process,
     /// and anything else a name in `/run/netns`. For those the thread goes there and comes back.
@@ -43,20 +40,10 @@ impl Channel {
     /// The table cannot be used.
     pub fn open_in(namespace: Option<&str>) -> Result<Channel, OpenError> {
         let mut exchange = within(namespace, || Exchange::open(Protocol::Generic))?;
-        let mut loads = 0;
-        loop {
-            match probe(&mut exchange) {
-                Ok(family) => return Ok(Channel { exchange, family, writer: Writer::new() }),
-                Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(OpenError::Refused(e)),
-                Err(_) if loads == LOADS => return Err(OpenError::Missing),
-                Err(_) => {
-                    loads += 1;
-                    if let Err(e) = module::load() {
-                        log::info!("IPVS: the module ip_vs cannot be loaded: {e}");
-                        return Err(OpenError::Missing);
-                    }
-                }
-            }
+        match probe(&mut exchange) {
+            Ok(family) => Ok(Channel { exchange, family, writer: Writer::new() }),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Err(OpenError::Missing),
+            Err(e) => Err(OpenError::Refused(e)),
         }
     }
 
@@ -151,6 +138,12 @@ impl Kernel for Channel {
 }
 
 const ASK: u16 = (libc::NLM_F_REQUEST | libc::NLM_F_ACK) as u16;
+
+/// Whether the kernel has no IPVS.
+pub(crate) fn is_missing() -> bool {
+    let probed = Exchange::open(Protocol::Generic).and_then(|mut exchange| probe(&mut exchange));
+    probed.is_err_and(|e| e.kind() == io::ErrorKind::NotFound)
+}
 
 /// Finds the family and asks it whether it is there.
 fn probe(exchange: &mut Exchange) -> io::Result<Family> {

@@ -14,6 +14,7 @@ mod channel;
 mod daemon;
 mod failure;
 mod kernel;
+pub mod module;
 pub mod nft;
 mod open;
 pub mod replies;

@@ -1,8 +1,14 @@
 //! SIGHUP: what did not change is not touched, what did is, and a broken file changes nothing.
 
-use testbed::{Lan, wait_for};
+use std::path::Path;
 
-use crate::{assert_content, instance, ready, ready_for_ours, start, version_3, wait_holder};
+use testbed::{Daemon, Lan, Parts, wait_for};
+
+use crate::checking::script;
+use crate::{
+    assert_content, instance, ours, ready, ready_for_ours, ready_with, start, version_3,
+    wait_holder,
+};
 
 /// No packet, no netlink write: the capture and `ip monitor` see nothing between two adverts two seconds apart.
 /// (The C daemon sends an advert at every reload.)
@@ -123,6 +129,44 @@ fn a_broken_file_leaves_everything_running() {
     daemon.reload(&good.replace("10.9.0.100", "10.9.0.101"));
     a.wait_holds("10.9.0.101", true);
     a.wait_holds("10.9.0.100", false);
+}
+
+/// The first virtual server needs IPVS. However long its module takes to load, adverts go out meanwhile.
+#[test]
+fn loading_the_kernels_module_kept_adverts_waiting() {
+    if !ready_for_ours() || !ready_with(&["unshare", "modprobe"]) {
+        return;
+    }
+    if Path::new("/proc/net/ip_vs").exists() {
+        eprintln!("skipped: IPVS is loaded already");
+        return;
+    }
+    let lan = Lan::new();
+    let a = lan.host("a", 1);
+    // In the daemon's mount namespace, whichever program loads modules is this one.
+    let [began, ended] = ["began", "ended"].map(|name| a.file(name));
+    let text = format!("touch {}\nsleep 1\ntouch {}\nexit 1", began.display(), ended.display());
+    let loader = script(&a, "loader", &text);
+    let line = format!(
+        "exec unshare --mount sh -c 'mount --bind {loader} $(command -v modprobe) && exec \"$@\"' \
+         sh {} \"$@\"",
+        ours().display()
+    );
+    let program = script(&a, "keepalived", &line);
+    let good = version_3("") + &instance("R", 65, 150, "advert_int 0.1", &["10.9.0.100/24"]);
+    let daemon = Daemon::start_parts(&a, Path::new(&program), Parts::All, &good, &[]);
+    a.wait_holds("10.9.0.100", true);
+
+    let server = "virtual_server 10.9.0.100 80 {\n real_server 10.9.0.2 80 {\n }\n}\n";
+    daemon.reload(&(good + server));
+    wait_for("the module is being loaded", || began.exists());
+    let seen = lan.capture().adverts().len();
+    lan.capture().wait_advert("adverts meanwhile", seen + 4, |_| true);
+    assert!(!ended.exists(), "adverts waited for the module");
+    daemon.wait_log("Can't initialize ipvs");
+    daemon.wait_log("Reload complete");
+    daemon.wait_log("[10.9.0.100]:udp:80");
+    daemon.stop();
 }
 
 /// A priority is not a reason to start anew: the reload changes it, and the election decides.

@@ -1,4 +1,6 @@
 //! Loading the kernel's module.
+//!
+//! It takes tens of milliseconds, and a script of the administrator's may do it in any time it likes.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -6,32 +8,52 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::channel;
+
 /// Where the kernel says which program loads modules.
 const PROGRAM: &str = "/proc/sys/kernel/modprobe";
 /// What it is unless somebody changed it.
 const USUAL: &str = "/sbin/modprobe";
-/// How long loading may take; only a start waits for it.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long loading may take.
+pub const PATIENCE: Duration = Duration::from_secs(5);
+/// How often [`load`] tries.
+const ATTEMPTS: usize = 2;
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// Longest path the kernel takes there.
 const PATH_MAX: u64 = 256;
 
-/// Loads `ip_vs`.
+/// Loads `ip_vs` where it is missing, and waits for it, at most for twice [`PATIENCE`].
 ///
 /// # Errors
 /// The program cannot be run, fails, or takes too long.
-pub(super) fn load() -> io::Result<()> {
+pub fn load() -> io::Result<()> {
+    for _ in 0..ATTEMPTS {
+        let Some(mut child) = begin()? else { break };
+        wait(&mut child, PATIENCE)?;
+    }
+    Ok(())
+}
+
+/// Begins to load `ip_vs` and leaves the program to the caller, who is to end it after
+/// [`PATIENCE`]. `None` where nothing is missing.
+///
+/// # Errors
+/// The program cannot be run.
+pub fn begin() -> io::Result<Option<Child>> {
+    if !channel::is_missing() {
+        return Ok(None);
+    }
     let program = program();
     if program.is_empty() {
         return Err(io::Error::other("loading modules is switched off"));
     }
-    let mut child = Command::new(program)
+    let child = Command::new(program)
         .args(["-s", "--", "ip_vs"])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()?;
-    wait(&mut child, PATIENCE)
+    Ok(Some(child))
 }
 
 fn program() -> String {
