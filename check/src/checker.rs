@@ -167,6 +167,11 @@ pub(crate) struct Checkers {
 }
 
 impl Checkers {
+    /// Makes room for so many checkers in all.
+    pub(crate) fn reserve(&mut self, count: usize) {
+        self.slots.reserve_exact(count.saturating_sub(self.slots.len()));
+    }
+
     /// Takes in a checker.
     pub(crate) fn insert(&mut self, checker: Checker) -> CheckerId {
         if let Some(free) = self.free.pop()

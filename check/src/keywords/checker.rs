@@ -243,6 +243,9 @@ pub(super) fn checker(
         "BFD_CHECK" => Some(&BFD),
         _ => None,
     };
+    // Mostly there is one, and a vector that grows takes the room of four.
+    let urls = line.lines().iter().filter(|line| line.keyword.name == "url");
+    block.http.urls.reserve_exact(urls.count());
     for line in line.lines() {
         if !own.is_some_and(|table| table.apply(&mut block, line, ctx)) {
             common(&mut block.connection, line, ctx);

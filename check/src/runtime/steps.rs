@@ -112,6 +112,8 @@ fn plan<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, settings: Settings) {
     let suspendable = virtual_servers.iter().any(|server| server.ha_suspend);
     addresses::watch(s, w, suspendable);
     let Some(check) = w.check() else { return };
+    let reals = virtual_servers.iter().flat_map(|server| &server.real_servers);
+    check.checkers.reserve(reals.map(|real| real.checkers.len()).sum());
     let mut old: HashMap<Recognised, VecDeque<u32>> = HashMap::new();
     for slot in &check.order {
         if let Some(service) = check.service(*slot) {
