@@ -1,9 +1,11 @@
-//! Address changes that go to the kernel together.
+//! Changes of addresses, routes and rules that go to the kernel together.
 
 use nix::errno::Errno;
 
 use crate::address::AddressRequest;
 use crate::codec::{TooLong, Writer};
+use crate::route::Route;
+use crate::rule::Rule;
 
 /// What a request does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,15 +68,45 @@ impl Batch {
     }
 
     fn push(&mut self, request: &AddressRequest, tag: u64, operation: Operation) {
-        let refused = if request.peer.is_some_and(|p| p.is_ipv4() != request.ip.is_ipv4()) {
-            Some(Errno::EINVAL)
-        } else {
-            let written = match operation {
-                Operation::Add => request.write_add(&mut self.writer),
-                Operation::Delete => request.write_delete(&mut self.writer),
-            };
-            written.err().map(|TooLong| Errno::EMSGSIZE)
+        if request.peer.is_some_and(|p| p.is_ipv4() != request.ip.is_ipv4()) {
+            return self.note(tag, operation, Some(Errno::EINVAL));
+        }
+        let written = match operation {
+            Operation::Add => request.write_add(&mut self.writer),
+            Operation::Delete => request.write_delete(&mut self.writer),
         };
+        self.written(tag, operation, written);
+    }
+
+    /// Adds a route; `index` knows the interfaces by name. One that is there already counts as added.
+    pub fn add_route(&mut self, route: &Route, index: &dyn Fn(&str) -> Option<u32>, tag: u64) {
+        let written = route.write_add(&mut self.writer, index);
+        self.written(tag, Operation::Add, written);
+    }
+
+    /// Deletes a route.
+    pub fn delete_route(&mut self, route: &Route, index: &dyn Fn(&str) -> Option<u32>, tag: u64) {
+        let written = route.write_delete(&mut self.writer, index);
+        self.written(tag, Operation::Delete, written);
+    }
+
+    /// Adds a rule. One that is there already counts as added.
+    pub fn add_rule(&mut self, rule: &Rule, tag: u64) {
+        let written = rule.write_add(&mut self.writer);
+        self.written(tag, Operation::Add, written);
+    }
+
+    /// Deletes a rule.
+    pub fn delete_rule(&mut self, rule: &Rule, tag: u64) {
+        let written = rule.write_delete(&mut self.writer);
+        self.written(tag, Operation::Delete, written);
+    }
+
+    fn written(&mut self, tag: u64, operation: Operation, written: Result<(), TooLong>) {
+        self.note(tag, operation, written.err().map(|TooLong| Errno::EMSGSIZE));
+    }
+
+    fn note(&mut self, tag: u64, operation: Operation, refused: Option<Errno>) {
         let end = self.writer.as_bytes().len();
         self.requests.push(Request { tag, operation, end, refused });
     }

@@ -25,9 +25,9 @@ const FIRST_STEP: usize = 4;
 pub enum Applied {
     /// The kernel did as asked.
     Done,
-    /// The address to add was there, and the kernel left it as it was.
+    /// What is to be added was there, and the kernel left it as it was.
     Existed,
-    /// The address to delete, or its interface, was not there.
+    /// What is to be deleted, or its interface, was not there.
     Absent,
 }
 
@@ -56,6 +56,14 @@ impl Channel {
     /// What the system says about the socket.
     pub fn open() -> io::Result<Channel> {
         Ok(Channel { exchange: Exchange::open(Protocol::Route)?, pace: 0 })
+    }
+
+    /// The port that events of its requests carry, for [`Monitor::watch_paths`](crate::Monitor::watch_paths).
+    ///
+    /// # Errors
+    /// What the system says about the socket.
+    pub fn port(&self) -> io::Result<u32> {
+        self.exchange.port()
     }
 
     /// All links of the namespace.
@@ -136,7 +144,11 @@ fn of_kind<T>(message: &Message<'_>, kind: u16, decode: fn(&[u8]) -> Option<T>) 
 fn forgive(operation: Operation, error: NetlinkError) -> Result<Applied, NetlinkError> {
     match (operation, error.errno) {
         (Operation::Add, Errno::EEXIST) => Ok(Applied::Existed),
-        (Operation::Delete, Errno::EADDRNOTAVAIL | Errno::ENODEV) => Ok(Applied::Absent),
+        // Of addresses, of routes, of rules.
+        (
+            Operation::Delete,
+            Errno::EADDRNOTAVAIL | Errno::ENODEV | Errno::ESRCH | Errno::ENOENT,
+        ) => Ok(Applied::Absent),
         _ => Err(error),
     }
 }

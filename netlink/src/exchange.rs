@@ -63,6 +63,14 @@ impl Exchange {
         Ok(Exchange { socket, seq: 1, buffer, scratch: Vec::new() })
     }
 
+    /// The port that events of its requests carry.
+    ///
+    /// # Errors
+    /// What the system says about the socket.
+    pub fn port(&self) -> io::Result<u32> {
+        self.socket.port()
+    }
+
     /// Sends a datagram of at least `count` messages and says how each of the first `count` ended;
     /// those after them are not answered. Sequence numbers and the wish for an answer are filled
     /// in. `ETIMEDOUT` and `ENOBUFS` mean that the answer is missing: the request may have been

@@ -9,6 +9,8 @@ use nix::sys::socket::{SockFlag, SockProtocol};
 use crate::address::Address;
 use crate::codec::{Message, Messages};
 use crate::link::Link;
+use crate::route::ROUTE_PROTOCOL_KEEPALIVED;
+use crate::rule;
 use crate::socket::{RECEIVE_BUFFER, Received, Socket};
 
 /// Receive queue. The kernel charges about 1 KiB for a notification, so some ten thousand address
@@ -16,6 +18,14 @@ use crate::socket::{RECEIVE_BUFFER, Received, Socket};
 const QUEUE: usize = 16 * 1024 * 1024;
 /// Datagrams taken in one call, so that a storm of notifications cannot hold the loop.
 const DATAGRAMS: usize = 4096;
+
+/// Routes and rules of both families (`RTNLGRP_*`).
+const PATHS: [u32; 4] = [
+    libc::RTNLGRP_IPV4_ROUTE,
+    libc::RTNLGRP_IPV6_ROUTE,
+    libc::RTNLGRP_IPV4_RULE,
+    libc::RTNLGRP_IPV6_RULE,
+];
 
 /// Something changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +43,9 @@ pub enum Event {
     Address(Address),
     /// An address was removed.
     AddressGone(Address),
+    /// A route or a rule of this daemon was removed by somebody else. Only after
+    /// [`Monitor::watch_paths`].
+    PathGone,
     /// Events were lost: everything known from events must be compared with a fresh dump. Events
     /// that follow are newer than the loss and may be in the dump already.
     Overrun,
@@ -45,6 +58,8 @@ pub enum Event {
 pub struct Monitor {
     socket: Socket,
     buffer: Vec<u8>,
+    /// Port of the socket whose removals of routes and rules are no news.
+    own: u32,
 }
 
 impl Monitor {
@@ -60,7 +75,21 @@ impl Monitor {
             SockFlag::SOCK_NONBLOCK,
             QUEUE,
         )?;
-        Ok(Monitor { socket, buffer: vec![0; RECEIVE_BUFFER] })
+        Ok(Monitor { socket, buffer: vec![0; RECEIVE_BUFFER], own: 0 })
+    }
+
+    /// Listens to routes and rules, too: those of protocol
+    /// [`ROUTE_PROTOCOL_KEEPALIVED`](crate::ROUTE_PROTOCOL_KEEPALIVED) that are removed by
+    /// another socket than the one with the port `own`.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn watch_paths(&mut self, own: u32) -> io::Result<()> {
+        self.own = own;
+        for group in PATHS {
+            self.socket.join(group)?;
+        }
+        Ok(())
     }
 
     /// The descriptor to wait on for reading.
@@ -77,7 +106,10 @@ impl Monitor {
         for _ in 0..DATAGRAMS {
             match self.socket.receive(&mut self.buffer) {
                 Ok(Received::Messages(datagram)) => {
-                    sink.extend(Messages::new(datagram).filter_map(|message| decode(&message)));
+                    let own = self.own;
+                    sink.extend(
+                        Messages::new(datagram).filter_map(|message| decode(&message, own)),
+                    );
                 }
                 Ok(Received::Unusable) => sink.push(Event::Overrun),
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(true),
@@ -98,13 +130,18 @@ impl AsFd for Monitor {
 }
 
 /// The event a message stands for, if it is one of those asked for.
-fn decode(message: &Message<'_>) -> Option<Event> {
+fn decode(message: &Message<'_>, own: u32) -> Option<Event> {
     match message.kind {
         libc::RTM_NEWLINK => Link::decode(message.payload).map(Event::Link),
         libc::RTM_DELLINK => Link::decode(message.payload)
             .map(|link| Event::LinkGone { index: link.index, name: link.name }),
         libc::RTM_NEWADDR => Address::decode(message.payload).map(Event::Address),
         libc::RTM_DELADDR => Address::decode(message.payload).map(Event::AddressGone),
+        libc::RTM_DELROUTE | libc::RTM_DELRULE if message.port == own => None,
+        libc::RTM_DELROUTE => {
+            (message.payload.get(5) == Some(&ROUTE_PROTOCOL_KEEPALIVED)).then_some(Event::PathGone)
+        }
+        libc::RTM_DELRULE => rule::is_ours(message.payload).then_some(Event::PathGone),
         kind if i32::from(kind) == libc::NLMSG_OVERRUN => Some(Event::Overrun),
         _ => None,
     }

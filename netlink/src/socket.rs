@@ -5,8 +5,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, getsockopt,
-    recvmsg, send, setsockopt, socket, sockopt,
+    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, getsockname,
+    getsockopt, recvmsg, send, setsockopt, socket, sockopt,
 };
 use nix::sys::time::TimeVal;
 
@@ -56,10 +56,20 @@ impl Socket {
     /// neither; then errors come without an explanation.
     pub(crate) fn want_extended_acks(&self) {
         for option in [libc::NETLINK_EXT_ACK, libc::NETLINK_CAP_ACK] {
-            if let Err(error) = sys::enable(self.fd.as_fd(), option) {
+            if let Err(error) = sys::set(self.fd.as_fd(), option, 1) {
                 log::debug!("netlink: option {option} not available: {error}");
             }
         }
+    }
+
+    /// Joins one more group, by its number.
+    pub(crate) fn join(&self, group: u32) -> io::Result<()> {
+        sys::set(self.fd.as_fd(), libc::NETLINK_ADD_MEMBERSHIP, group.cast_signed())
+    }
+
+    /// Its address: the port that messages about its requests carry.
+    pub(crate) fn port(&self) -> io::Result<u32> {
+        Ok(getsockname::<NetlinkAddr>(self.fd.as_raw_fd())?.pid())
     }
 
     /// Bounds how long one receive may wait.
