@@ -159,10 +159,13 @@ fn neutron() {
         assert!(arguments_of(pid_in(file)).contains(ROUTER), "{file}");
     }
     host.wait_holds("169.254.0.1", true);
+    let default = || host.ip("route show default");
+    wait_for("the default route", || default().contains("via 10.9.0.254 dev eth0 proto static"));
     daemon.signal(Signal::SIGHUP);
     host.wait_holds("10.9.0.60", true);
     daemon.stop();
     host.wait_holds("169.254.0.1", false);
+    assert_eq!(default(), "");
     assert!(!Path::new(&pid).exists() && !Path::new(&vrrp_pid).exists());
 
     // Killed, and started again over what that leaves.
@@ -205,7 +208,13 @@ fn octavia() {
     let daemon = Background::start(&host, &["--log-facility=1", "-f", &conf, "-p", &pid], &pid);
     assert!(Path::new(&format!("/proc/{}", pid_in(&pid))).exists());
     host.wait_holds("10.9.0.100", true);
+    wait_for("the rule", || host.ip("rule").contains("from 10.9.0.100 lookup 1"));
+    let table = host.ip("route show table 1");
+    for route in ["default via 10.9.0.254 dev eth0", "10.9.0.0/24 dev eth0", "src 10.9.0.100"] {
+        assert!(table.contains(route), "{table}");
+    }
     daemon.stop();
+    assert!(!host.ip("rule").contains("10.9.0.100"));
     assert!(!Path::new(&pid).exists());
 }
 

@@ -25,6 +25,7 @@ mod leftovers;
 mod links;
 mod mailing;
 mod notifying;
+mod paths;
 mod reload;
 mod service;
 mod timing;

@@ -34,6 +34,7 @@ pub use host::{Host, InterfaceFacts};
 pub use instance_table::INSTANCE;
 pub use model::*;
 pub use root::{GARP_GROUP, ROOT};
+pub(crate) use route::{FEATURES, METRICS, PREFERENCES, TYPES};
 pub use trackers::{FILE, PROCESS, SCRIPT};
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ mod group;
 mod instance;
 mod interface;
 mod json;
+mod path;
 mod scripts;
 mod snapshot;
 mod socket;
@@ -26,6 +27,7 @@ mod text;
 mod trackers;
 
 pub use clock::Clock;
+pub(crate) use path::path_text;
 pub(crate) use snapshot::{DebounceView, GarpView, PortView, Snapshot, SocketView};
 
 use std::time::Duration;
@@ -73,6 +75,8 @@ fn clear(router: &mut Router) {
 fn print_state(s: &Snapshot<'_>, mut t: Text) -> String {
     group::garp_groups(&mut t, &s.garp);
     address::statics(&mut t, s);
+    path::statics(&mut t, "Static Routes", s.static_paths, true);
+    path::statics(&mut t, "Static Rules", s.static_paths, false);
     group::track_groups(&mut t, s);
     instance::topology(&mut t, s);
     socket::pool(&mut t, s);

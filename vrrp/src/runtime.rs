@@ -27,6 +27,7 @@ mod holdings;
 mod kernel_view;
 mod lifecycle;
 mod links;
+mod paths;
 mod port;
 mod snapshot;
 mod statics;
@@ -45,7 +46,8 @@ use trackfile::Watch;
 
 use crate::action::{Action, NotifyEvent, Subject};
 use crate::config::{
-    AddressSettings, FileSettings, GarpGroup, InstanceSettings, ScriptSettings, TrackGroup,
+    AddressSettings, FileSettings, GarpGroup, InstanceSettings, Path, PathSettings, ScriptSettings,
+    TrackGroup,
 };
 use crate::io::{ReceiveBatch, SendBatch, SocketKey, error_text};
 use crate::router::Router;
@@ -58,6 +60,7 @@ use holdings::Holdings;
 pub use kernel_view::KernelView;
 pub use lifecycle::{Options, reload, start, stop};
 use links::Debounce;
+use paths::Paths;
 use port::Port;
 use sysctl::Sysctls;
 
@@ -118,6 +121,9 @@ pub struct Vrrp {
     scripts: Vec<ScriptSettings>,
     files: Vec<FileSettings>,
     statics: Vec<AddressSettings>,
+    static_paths: Vec<Rc<PathSettings>>,
+    /// The monitor listens to routes and rules, too.
+    watches_paths: bool,
     track_groups: Vec<TrackGroup>,
     garp_groups: Vec<GarpGroup>,
     debounces: HashMap<String, Debounce>,
@@ -126,6 +132,7 @@ pub struct Vrrp {
     channel: Channel,
     announcer: Announcer,
     holdings: Holdings,
+    paths: Paths,
     sysctls: Sysctls,
     endpoints: Vec<Option<Endpoint>>,
     by_key: HashMap<SocketKey, usize>,
@@ -249,8 +256,10 @@ impl Vrrp {
                 let settings = Rc::clone(&self.router.instances()[instance].settings);
                 if present {
                     self.holdings.take(&settings);
+                    self.paths.take(&settings.paths);
                 } else {
                     self.holdings.release(&settings);
+                    self.paths.release(&settings.paths);
                 }
                 self.lines.push_back(Line::Addresses { settings, present });
             }
@@ -276,10 +285,16 @@ impl Vrrp {
         }
     }
 
-    /// Brings the kernel's addresses nearer to those wanted and then announces; true when nothing
-    /// is left to do.
+    /// Brings the kernel's addresses, routes and rules nearer to those wanted and then announces; true
+    /// when nothing is left to do.
     fn settle(&mut self, now: Time) -> bool {
+        if !self.paths.delete(&self.view, &mut self.channel) {
+            return false;
+        }
         if self.holdings.is_dirty() && !self.holdings.apply(&self.view, &mut self.channel) {
+            return false;
+        }
+        if !self.paths.add(&self.view, &mut self.channel) {
             return false;
         }
         self.sysctls.release(&self.view);
@@ -355,17 +370,34 @@ impl Vrrp {
             .next_deadline()
             .min(self.announcer.next_due())
             .min(self.holdings.restore_at().unwrap_or(Time::NEVER))
+            .min(self.paths.restore_at().unwrap_or(Time::NEVER))
             .min(debounce.unwrap_or(Time::NEVER))
             .min(self.resync_at.unwrap_or(Time::NEVER))
     }
 }
 
+/// In the order in which they are set; the way back begins with rules and routes.
 fn log_addresses(settings: &InstanceSettings, what: &str) {
+    let paths = |routes: bool| {
+        let has = settings.paths.iter().any(|p| matches!(p.what, Path::Route(_)) == routes);
+        if has {
+            let kind = if routes { "Routes" } else { "Rules" };
+            log::debug!("({}) {what} Virtual {kind}", settings.name);
+        }
+    };
+    if what == "removing" {
+        paths(false);
+        paths(true);
+    }
     if !settings.addresses.is_empty() {
         log::debug!("({}) {what} VIPs.", settings.name);
     }
     if !settings.excluded.is_empty() {
         log::debug!("({}) {what} E-VIPs.", settings.name);
+    }
+    if what == "setting" {
+        paths(true);
+        paths(false);
     }
 }
 
@@ -444,7 +476,7 @@ fn on_timer<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W, ready: Ready) {
     vrrp.router.expire(ready.now, &mut vrrp.actions);
     vrrp.perform();
     vrrp.announcer.drain(ready.now, &vrrp.view);
-    vrrp.restore_addresses(ready.now);
+    vrrp.restore(ready.now);
     vrrp.debounces_due(ready.now);
     if vrrp.resync_due(ready.now) {
         lifecycle::open_sockets(s, w);

@@ -118,7 +118,7 @@ fn on_kernel<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, _: Ready) {
             Event::Address(address) => changed(w, &address, true),
             Event::AddressGone(address) => changed(w, &address, false),
             Event::Overrun => resynchronise(s, w),
-            Event::Link(_) | Event::LinkGone { .. } => {}
+            Event::Link(_) | Event::LinkGone { .. } | Event::PathGone => {}
         }
     }
     finish(s, w);

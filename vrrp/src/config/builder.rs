@@ -16,7 +16,10 @@ use super::host::{Host, InterfaceFacts};
 use super::names::{NameTable, Names};
 use super::root::ROOT;
 use super::trackers::{FileDraft, ProcessDraft, ScriptDraft};
-use super::{AddressSettings, FileSettings, GarpGroup, ProcessSettings, ScriptSettings, Settings};
+use super::{
+    AddressSettings, FileSettings, GarpGroup, PathSettings, ProcessSettings, ScriptSettings,
+    Settings,
+};
 
 /// VRRP cannot run with this configuration; the process would end with status 2.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,6 +85,8 @@ pub struct Builder {
     pub(super) track_groups: HashMap<String, Vec<String>>,
     pub(super) track_group_order: Vec<String>,
     pub(super) static_addresses: Vec<AddressSettings>,
+    pub(super) static_routes: Vec<Rc<PathSettings>>,
+    pub(super) static_rules: Vec<Rc<PathSettings>>,
     pub(super) garp_groups: Vec<GarpGroup>,
     pub(super) garp_members: HashSet<String>,
     pub(super) debounce: Vec<(String, std::time::Duration, std::time::Duration)>,
@@ -124,6 +129,8 @@ impl Builder {
             track_groups: HashMap::new(),
             track_group_order: Vec::new(),
             static_addresses: Vec::new(),
+            static_routes: Vec::new(),
+            static_rules: Vec::new(),
             garp_groups: Vec::new(),
             garp_members: HashSet::new(),
             debounce: Vec::new(),

@@ -1,12 +1,15 @@
 //! An instance while its block is read: what was written, defaults still open.
 
 use std::net::IpAddr;
+use std::rc::Rc;
 
 use config::Span;
 use notify::Script;
 
 use super::host::InterfaceFacts;
-use super::{AddressSettings, Family, NotifySettings, Peer, Track, UnicastChecksum, Version};
+use super::{
+    AddressSettings, Family, NotifySettings, PathSettings, Peer, Track, UnicastChecksum, Version,
+};
 
 /// One `vrrp_instance`.
 #[derive(Default)]
@@ -60,6 +63,8 @@ pub(super) struct InstanceDraft {
     pub no_virtual_ipaddress: bool,
     pub addresses: Vec<AddressSettings>,
     pub excluded: Vec<AddressSettings>,
+    pub routes: Vec<Rc<PathSettings>>,
+    pub rules: Vec<Rc<PathSettings>>,
     pub garp_delay: Option<u32>,
     pub garp_repeat: Option<u32>,
     pub garp_refresh: Option<u32>,

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use config::{Class, Context, Span, Word, address, number};
+use netlink::Prefix;
 
 use super::Family;
 use super::builder::{Builder, Lookup};
@@ -109,7 +110,7 @@ impl<'a> Entry<'a> {
     }
 
     /// `ADDRESS[/LENGTH]`; a length out of range becomes the longest.
-    pub fn prefix(&mut self, word: &Word, ctx: &mut Context<'_>) -> Part {
+    pub fn prefix(&mut self, word: &Word, ctx: &mut Context<'_>) -> Part<Prefix> {
         let (text, length) = match word.text.split_once('/') {
             Some((text, length)) => (text, Some(length)),
             None => (word.text.as_str(), None),
@@ -131,7 +132,8 @@ impl<'a> Entry<'a> {
             );
             ctx.report(Class::General, word.span, message);
         }
-        Ok(())
+        let length = length.and_then(|length| length.parse().ok()).unwrap_or(most);
+        Ok((ip, length.min(most)))
     }
 
     /// An unsigned decimal number up to `max`.
@@ -193,17 +195,18 @@ impl<'a> Entry<'a> {
         }
     }
 
-    /// `[FROM/]TO`; only for IPv4.
-    pub fn realms(&mut self, b: &mut Builder, word: &Word, ctx: &mut Context<'_>) -> Part {
+    /// `[FROM/]TO`; only for IPv4. FROM is in the upper 16 bits.
+    pub fn realms(&mut self, b: &mut Builder, word: &Word, ctx: &mut Context<'_>) -> Part<u32> {
         if self.family == Some(Family::V6) {
             return self.drop(word.span, ctx, "realms are only valid for IPv4");
         }
         self.family = Some(Family::V4);
+        let mut realms = 0;
         for part in word.text.splitn(2, '/') {
             let part = Word { text: part.to_owned(), span: word.span };
-            self.named(b, NameTable::Realms, &part, 0xffff, ctx)?;
+            realms = realms << 16 | self.named(b, NameTable::Realms, &part, 0xffff, ctx)?;
         }
-        Ok(())
+        Ok(realms)
     }
 
     /// An interface; `what` says what for.
@@ -213,10 +216,10 @@ impl<'a> Entry<'a> {
         word: &Word,
         what: &str,
         ctx: &mut Context<'_>,
-    ) -> Part {
+    ) -> Part<String> {
         match b.interface(word, |_| what.to_owned(), ctx) {
             Lookup::Missing => Err(Dropped),
-            Lookup::Found(_) | Lookup::Later => Ok(()),
+            Lookup::Found(_) | Lookup::Later => Ok(word.text.clone()),
         }
     }
 }

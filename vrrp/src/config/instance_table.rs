@@ -232,14 +232,12 @@ pub static INSTANCE: Table<Builder> = Table::new(&[
         |b, _, _| b.draft.no_virtual_ipaddress = true,
     ),
     B::new(
-        Keyword::new("virtual_routes", Args::Flag, "routes to set while MASTER").values().not_yet(),
-        route::check_virtual,
+        Keyword::new("virtual_routes", Args::Flag, "routes to set while MASTER").values(),
+        route::set_virtual,
     ),
     B::new(
-        Keyword::new("virtual_rules", Args::Flag, "routing rules to set while MASTER")
-            .values()
-            .not_yet(),
-        rule::check_virtual,
+        Keyword::new("virtual_rules", Args::Flag, "routing rules to set while MASTER").values(),
+        rule::set_virtual,
     ),
     // Preemption and election.
     B::new(

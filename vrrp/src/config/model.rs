@@ -3,6 +3,7 @@
 //! Durations are `std::time::Duration`; priorities and VRIDs are in range once a value exists here.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::rc::Rc;
 use std::time::Duration;
 
 use config::ReceiveBuffer;
@@ -25,6 +26,8 @@ pub struct Settings {
     pub processes: Vec<ProcessSettings>,
     /// `static_ipaddress`.
     pub static_addresses: Vec<AddressSettings>,
+    /// `static_routes`, then `static_rules`.
+    pub static_paths: Vec<Rc<PathSettings>>,
     /// `track_group` blocks.
     pub track_groups: Vec<TrackGroup>,
     /// `garp_group` blocks.
@@ -331,6 +334,8 @@ pub struct InstanceSettings {
     pub addresses: Vec<AddressSettings>,
     /// `virtual_ipaddress_excluded`.
     pub excluded: Vec<AddressSettings>,
+    /// `virtual_routes`, then `virtual_rules`.
+    pub paths: Vec<Rc<PathSettings>>,
     /// Gratuitous ARP and unsolicited NA.
     pub garp: GarpSettings,
     /// `track_interface`; the instance's own interface is tracked implicitly.
@@ -393,6 +398,7 @@ impl InstanceSettings {
             unicast_checksum: UnicastChecksum::Auto,
             v3_checksum_as_v2: false,
             config_fault: None,
+            paths: Vec::new(),
             addresses: Vec::new(),
             excluded: Vec::new(),
             garp: GarpSettings::default(),
@@ -571,6 +577,38 @@ pub struct ProcessSettings {
     pub weight: i32,
     /// `weight N reverse`.
     pub reverse: bool,
+}
+
+/// A route or a routing rule.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PathSettings {
+    /// Which.
+    pub what: Path,
+    /// `no_track`, or nothing to track it by.
+    pub no_track: bool,
+    /// `track_group`; static ones only.
+    pub track_group: Option<String>,
+}
+
+/// What packets follow.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Path {
+    /// An entry of `virtual_routes` or `static_routes`.
+    Route(netlink::Route),
+    /// An entry of `virtual_rules` or `static_rules`.
+    Rule(netlink::Rule),
+}
+
+impl PathSettings {
+    /// Names of the interfaces without which it cannot serve.
+    pub fn interfaces(&self) -> Vec<&str> {
+        match &self.what {
+            Path::Route(route) => route.interfaces().collect(),
+            Path::Rule(rule) => {
+                [&rule.input, &rule.output].into_iter().flatten().map(String::as_str).collect()
+            }
+        }
+    }
 }
 
 /// One address entry (`virtual_ipaddress`, `virtual_ipaddress_excluded`, `static_ipaddress`).

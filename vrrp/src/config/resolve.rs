@@ -505,6 +505,7 @@ impl Resolver<'_, '_> {
             config_fault: self.config_fault,
             addresses: d.addresses,
             excluded: d.excluded,
+            paths: d.routes.into_iter().chain(d.rules).collect(),
             garp,
             track_interfaces: d.trackers.interfaces,
             track_scripts: d.trackers.scripts,

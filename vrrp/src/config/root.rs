@@ -36,15 +36,13 @@ pub static ROOT: Table<Builder> = Table::new(&[
     ),
     B::new(
         Keyword::new("static_routes", Args::Flag, "routes that stay while the daemon runs")
-            .values()
-            .not_yet(),
-        route::check_static,
+            .values(),
+        route::set_static,
     ),
     B::new(
         Keyword::new("static_rules", Args::Flag, "routing rules that stay while the daemon runs")
-            .values()
-            .not_yet(),
-        rule::check_static,
+            .values(),
+        rule::set_static,
     ),
     B::new(
         Keyword::new("vrrp_sync_group", NAME, "instances that move together").block(&[&GROUP]),

@@ -1,15 +1,14 @@
 //! Rule entries: `virtual_rules` and `static_rules`, in the words of `ip rule`.
-//!
-//! They are read and judged in full; nothing sets rules yet.
+
+use std::rc::Rc;
 
 use config::{Class, Context, Line, Word};
+use netlink::{ROUTE_PROTOCOL_KEEPALIVED, Rule, RuleAction};
 
-use super::Family;
 use super::builder::Builder;
 use super::entry::{Entry, Part};
 use super::names::NameTable;
-
-const RTPROT_KEEPALIVED: i64 = 18;
+use super::{Family, Path, PathSettings};
 
 /// Where rules that name no preference begin; each takes the next one down.
 const FIRST_PREFERENCE: u32 = 16384;
@@ -54,67 +53,68 @@ const WORDS: [&str; 37] = [
     "default",
 ];
 
-pub(super) fn check_virtual(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
+pub(super) fn set_virtual(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
     for words in line.entries() {
-        // Whether it would be kept does not matter while nothing sets it.
-        let _ = rule(b, words, false, ctx);
+        if let Ok(rule) = rule(b, words, false, ctx) {
+            b.draft.rules.push(Rc::new(rule));
+        }
     }
 }
 
-pub(super) fn check_static(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
+pub(super) fn set_static(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
     b.contains_vrrp = true;
     for words in line.entries() {
-        let _ = rule(b, words, true, ctx);
+        if let Ok(rule) = rule(b, words, true, ctx) {
+            b.static_rules.push(Rc::new(rule));
+        }
     }
 }
 
-/// What matters for the checks at the end of an entry.
+/// An entry as far as it is read.
 #[derive(Default)]
-struct Rule {
-    action: Option<Action>,
-    preference: Option<u64>,
-    /// `realms` or a suppressor.
-    of_table: bool,
-    device: bool,
+struct Draft {
+    rule: Rule,
+    action: Option<RuleAction>,
+    preference: Option<u32>,
     no_track: bool,
-    track_group: bool,
+    track_group: Option<String>,
     foreign_protocol: bool,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Action {
-    Table,
-    Goto(u64),
-    Other,
-}
-
-fn rule(b: &mut Builder, words: &[Word], is_static: bool, ctx: &mut Context<'_>) -> Part {
+fn rule(
+    b: &mut Builder,
+    words: &[Word],
+    is_static: bool,
+    ctx: &mut Context<'_>,
+) -> Part<PathSettings> {
     let mut entry = Entry::new("rule", words);
-    let mut rule = Rule::default();
+    let mut rule = Draft::default();
     while let Some(word) = entry.next() {
         match word.text.as_str() {
             "inet" => entry.agree(Family::V4, word, ctx)?,
             "inet6" => entry.agree(Family::V6, word, ctx)?,
-            "not" => {}
+            "not" => rule.rule.invert = true,
             "no_track" => rule.no_track = true,
-            "nop" | "blackhole" | "unreachable" | "prohibit" | "l3mdev" => {
-                act(&entry, &mut rule, Action::Other, word, ctx)?;
-            }
+            "l3mdev" => act(&entry, &mut rule, RuleAction::L3mdev, word, ctx)?,
             "type" => {
                 let kind = entry.argument(word, b, ctx)?;
-                if !matches!(kind.text.as_str(), "nop" | "blackhole" | "unreachable" | "prohibit") {
+                let Some(action) = plain_action(&kind.text) else {
                     let message = format!("Unknown rule option {}", kind.text);
                     return entry.drop(kind.span, ctx, message);
-                }
-                act(&entry, &mut rule, Action::Other, kind, ctx)?;
+                };
+                act(&entry, &mut rule, action, kind, ctx)?;
             }
             text if text == "track_group" && !is_static => {
                 return entry.drop(word.span, ctx, "Unknown rule option track_group");
             }
-            text if text != "default" && WORDS.contains(&text) => {
+            text if plain_action(text).is_none() && text != "default" && WORDS.contains(&text) => {
                 option(b, &mut entry, &mut rule, word, ctx)?;
             }
             text => {
+                if let Some(action) = plain_action(text) {
+                    act(&entry, &mut rule, action, word, ctx)?;
+                    continue;
+                }
                 let near = config::suggest(text, WORDS).map(config::did_you_mean);
                 let message = format!("Unknown rule option {text}");
                 ctx.report_with_help(Class::General, word.span, message, near);
@@ -122,14 +122,25 @@ fn rule(b: &mut Builder, words: &[Word], is_static: bool, ctx: &mut Context<'_>)
             }
         }
     }
-    conclude(b, &entry, &rule, ctx)
+    conclude(b, &entry, rule, ctx)
+}
+
+/// What is neither a table nor a jump.
+fn plain_action(word: &str) -> Option<RuleAction> {
+    Some(match word {
+        "nop" => RuleAction::Nop,
+        "blackhole" => RuleAction::Blackhole,
+        "unreachable" => RuleAction::Unreachable,
+        "prohibit" => RuleAction::Prohibit,
+        _ => return None,
+    })
 }
 
 /// There is exactly one action.
 fn act(
     entry: &Entry<'_>,
-    rule: &mut Rule,
-    action: Action,
+    rule: &mut Draft,
+    action: RuleAction,
     word: &Word,
     ctx: &mut Context<'_>,
 ) -> Part {
@@ -148,55 +159,61 @@ fn act(
 fn option(
     b: &mut Builder,
     entry: &mut Entry<'_>,
-    rule: &mut Rule,
+    draft: &mut Draft,
     keyword: &Word,
     ctx: &mut Context<'_>,
 ) -> Part {
     let word = entry.argument(keyword, b, ctx)?;
+    let rule = &mut draft.rule;
+    let number = |text: &str, ctx: &mut Context<'_>| {
+        let number = entry.c_number(keyword, text, u64::from(u32::MAX), ctx)?;
+        Ok(u32::try_from(number).unwrap_or(u32::MAX))
+    };
     match keyword.text.as_str() {
-        "from" | "to" => match word.text.as_str() {
-            "default" | "any" | "all" => {}
-            _ => entry.prefix(word, ctx)?,
-        },
+        "from" | "to" => {
+            let prefix = match word.text.as_str() {
+                "default" | "any" | "all" => None,
+                _ => Some(entry.prefix(word, ctx)?),
+            };
+            *(if keyword.text == "from" { &mut rule.from } else { &mut rule.to }) = prefix;
+        }
         "table" | "lookup" => {
-            if entry.named(b, NameTable::Tables, word, u32::MAX, ctx)? == 0 {
+            let table = entry.named(b, NameTable::Tables, word, u32::MAX, ctx)?;
+            if table == 0 {
                 return entry.drop(word.span, ctx, "Table 0 is not valid");
             }
-            act(entry, rule, Action::Table, keyword, ctx)?;
+            act(entry, draft, RuleAction::Table(table), keyword, ctx)?;
         }
         "goto" => {
-            let target = entry.c_number(keyword, &word.text, u64::from(u32::MAX), ctx)?;
-            act(entry, rule, Action::Goto(target), keyword, ctx)?;
+            let target = number(&word.text, ctx)?;
+            act(entry, draft, RuleAction::Goto(target), keyword, ctx)?;
         }
-        "preference" | "order" | "priority" => {
-            let preference = entry.c_number(keyword, &word.text, u64::from(u32::MAX), ctx)?;
-            rule.preference = Some(preference);
+        "preference" | "order" | "priority" => draft.preference = Some(number(&word.text, ctx)?),
+        "tos" | "dsfield" => {
+            let tos = entry.named(b, NameTable::DsField, word, 255, ctx)?;
+            rule.tos = u8::try_from(tos).unwrap_or(u8::MAX);
         }
-        "tos" | "dsfield" => drop(entry.named(b, NameTable::DsField, word, 255, ctx)?),
         "fwmark" => {
-            for part in word.text.splitn(2, '/') {
-                entry.c_number(keyword, part, u64::from(u32::MAX), ctx)?;
-            }
+            let (mark, mask) = match word.text.split_once('/') {
+                Some((mark, mask)) => (mark, Some(mask)),
+                None => (word.text.as_str(), None),
+            };
+            rule.mark = Some(number(mark, ctx)?);
+            rule.mask = mask.map(|mask| number(mask, ctx)).transpose()?;
         }
-        "realms" => {
-            entry.realms(b, word, ctx)?;
-            rule.of_table = true;
-        }
+        "realms" => rule.realms = Some(entry.realms(b, word, ctx)?),
         "suppress_prefixlength" | "sup_pl" => {
-            entry.number(keyword, word, i64::from(i32::MAX), ctx)?;
-            rule.of_table = true;
+            let length = entry.number(keyword, word, i64::from(i32::MAX), ctx)?;
+            rule.suppress_length = u32::try_from(length).ok();
         }
         "suppress_ifgroup" | "sup_group" => {
-            entry.named(b, NameTable::Groups, word, u32::MAX, ctx)?;
-            rule.of_table = true;
+            rule.suppress_group = Some(entry.named(b, NameTable::Groups, word, u32::MAX, ctx)?);
         }
-        "dev" | "iif" | "oif" => {
-            rule.device |= keyword.text != "oif";
-            entry.interface(b, word, "rule", ctx)?;
-        }
-        "tunnel-id" => drop(entry.c_number(keyword, &word.text, u64::MAX, ctx)?),
-        "uidrange" => range(entry, keyword, word, u32::MAX, true, ctx)?,
-        _ => return harmless(b, entry, rule, keyword, word, ctx),
+        "dev" | "iif" => rule.input = Some(entry.interface(b, word, "rule", ctx)?),
+        "oif" => rule.output = Some(entry.interface(b, word, "rule", ctx)?),
+        "tunnel-id" => rule.tunnel = Some(entry.c_number(keyword, &word.text, u64::MAX, ctx)?),
+        "uidrange" => rule.users = Some(range(entry, keyword, word, u32::MAX, true, ctx)?),
+        _ => harmless(b, entry, draft, keyword, word, ctx),
     }
     Ok(())
 }
@@ -205,32 +222,42 @@ fn option(
 fn harmless(
     b: &mut Builder,
     entry: &mut Entry<'_>,
-    rule: &mut Rule,
+    draft: &mut Draft,
     keyword: &Word,
     word: &Word,
     ctx: &mut Context<'_>,
-) -> Part {
+) {
+    let rule = &mut draft.rule;
     match keyword.text.as_str() {
         "protocol" => {
             if let Ok(protocol) = entry.number(keyword, word, 255, ctx) {
-                rule.foreign_protocol = protocol != RTPROT_KEEPALIVED;
+                draft.foreign_protocol = protocol != i64::from(ROUTE_PROTOCOL_KEEPALIVED);
+                rule.protocol = u8::try_from(protocol).ok();
             }
         }
         "ipproto" => {
-            if !is_ip_protocol(&word.text) {
+            rule.transport = ip_protocol(&word.text);
+            if rule.transport.is_none() {
                 let message = format!("Invalid ipproto {}", word.text);
                 ctx.report(Class::General, word.span, message);
             }
         }
         "track_group" => {
-            rule.track_group = b.known_track_group(word, ctx);
+            if b.known_track_group(word, ctx) {
+                draft.track_group = Some(word.text.clone());
+            }
         }
-        // A port or a range of ports.
-        _ => {
-            let _ = range(entry, keyword, word, 65535, false, ctx);
+        ports => {
+            let Ok((first, last)) = range(entry, keyword, word, 65535, false, ctx) else { return };
+            let port = |number| u16::try_from(number).unwrap_or(u16::MAX);
+            let range = Some((port(first), port(last)));
+            *(if ports == "sport" {
+                &mut rule.source_ports
+            } else {
+                &mut rule.destination_ports
+            }) = range;
         }
     }
-    Ok(())
 }
 
 /// `A-B`, or `A` unless both are needed.
@@ -241,72 +268,87 @@ fn range(
     max: u32,
     both: bool,
     ctx: &mut Context<'_>,
-) -> Part {
-    let valid = |text: &str| text.parse::<u32>().is_ok_and(|number| number <= max);
-    let fits = match word.text.split_once('-') {
-        Some((from, to)) => valid(from) && valid(to),
-        None => !both && valid(&word.text),
+) -> Part<(u32, u32)> {
+    let number = |text: &str| text.parse::<u32>().ok().filter(|number| *number <= max);
+    let range = match word.text.split_once('-') {
+        Some((first, last)) => number(first).zip(number(last)),
+        None => number(&word.text).filter(|_| !both).map(|number| (number, number)),
     };
-    if fits {
-        return Ok(());
+    if let Some(range) = range {
+        return Ok(range);
     }
     entry.drop(word.span, ctx, format!("invalid {} range {}", keyword.text, word.text))
 }
 
 /// A number, or a name of `/etc/protocols` that rules are used with.
-fn is_ip_protocol(text: &str) -> bool {
-    const NAMES: [&str; 16] = [
-        "ip",
-        "icmp",
-        "igmp",
-        "ipencap",
-        "tcp",
-        "egp",
-        "udp",
-        "dccp",
-        "ipv6",
-        "gre",
-        "esp",
-        "ah",
-        "ipv6-icmp",
-        "ospf",
-        "vrrp",
-        "sctp",
+fn ip_protocol(text: &str) -> Option<u8> {
+    const NAMES: [(&str, u8); 16] = [
+        ("ip", 0),
+        ("icmp", 1),
+        ("igmp", 2),
+        ("ipencap", 4),
+        ("tcp", 6),
+        ("egp", 8),
+        ("udp", 17),
+        ("dccp", 33),
+        ("ipv6", 41),
+        ("gre", 47),
+        ("esp", 50),
+        ("ah", 51),
+        ("ipv6-icmp", 58),
+        ("ospf", 89),
+        ("vrrp", 112),
+        ("sctp", 132),
     ];
-    text.parse::<u8>().is_ok()
-        || NAMES.contains(&text)
-        || std::fs::read_to_string("/etc/protocols").is_ok_and(|file| {
-            file.lines()
-                .map(|line| line.split('#').next().unwrap_or(""))
-                .any(|line| line.split_whitespace().any(|name| name == text))
+    let known = NAMES.iter().find(|(name, _)| *name == text).map(|(_, number)| *number);
+    text.parse().ok().or(known).or_else(|| {
+        let file = std::fs::read_to_string("/etc/protocols").ok()?;
+        file.lines().find_map(|line| {
+            let mut words = line.split('#').next()?.split_whitespace();
+            let name = words.next()?;
+            let number = words.next()?.parse().ok()?;
+            (name == text || words.any(|alias| alias == text)).then_some(number)
         })
+    })
 }
 
-fn conclude(b: &mut Builder, entry: &Entry<'_>, rule: &Rule, ctx: &mut Context<'_>) -> Part {
+fn conclude(
+    b: &mut Builder,
+    entry: &Entry<'_>,
+    draft: Draft,
+    ctx: &mut Context<'_>,
+) -> Part<PathSettings> {
     let span = entry.span();
-    let Some(action) = rule.action else {
+    let Draft { mut rule, action, preference, no_track, mut track_group, foreign_protocol } = draft;
+    let Some(action) = action else {
         return entry.drop(span, ctx, "No action specified for rule - ignoring");
     };
-    if rule.of_table && action != Action::Table {
+    let of_table =
+        rule.realms.is_some() || rule.suppress_length.is_some() || rule.suppress_group.is_some();
+    if of_table && !matches!(action, RuleAction::Table(_)) {
         let message = "suppressor/realm specified for non table action - skipping";
         return entry.drop(span, ctx, message);
     }
-    if let (Action::Goto(target), Some(preference)) = (action, rule.preference)
+    if let (RuleAction::Goto(target), Some(preference)) = (action, preference)
         && preference >= target
     {
         let message = format!("Invalid rule - preference {preference} >= goto target {target}");
         return entry.drop(span, ctx, message);
     }
-    if rule.foreign_protocol && !rule.no_track {
+    if foreign_protocol && !no_track {
         let message = "Rule cannot be tracked if protocol is not RTPROT_KEEPALIVED(18), resetting \
                        protocol";
         ctx.report(Class::General, span, message);
     }
-    if rule.track_group && !rule.device {
+    if !no_track {
+        rule.protocol = Some(ROUTE_PROTOCOL_KEEPALIVED);
+    }
+    if track_group.is_some() && rule.input.is_none() {
         let message = "track_group of a rule needs dev or iif - ignoring track_group";
         ctx.report(Class::General, span, message);
+        track_group = None;
     }
-    if rule.preference.is_none() {
+    rule.preference = preference.unwrap_or_else(|| {
         let family = usize::from(entry.family == Some(Family::V6));
         let given = &mut b.rules_without_preference[family];
         let preference = FIRST_PREFERENCE.saturating_sub(*given);
@@ -316,6 +358,9 @@ fn conclude(b: &mut Builder, entry: &Entry<'_>, rule: &Rule, ctx: &mut Context<'
              you want."
         );
         ctx.report(Class::General, span, message);
-    }
-    Ok(())
+        preference
+    });
+    rule.action = action;
+    rule.v6 = entry.family == Some(Family::V6);
+    Ok(PathSettings { what: Path::Rule(rule), no_track, track_group })
 }

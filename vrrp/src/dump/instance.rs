@@ -5,6 +5,7 @@ use std::time::Duration;
 use scheduler::Time;
 
 use super::address::{ENTRY, list};
+use super::path;
 use super::scripts::transitions;
 use super::snapshot::{PortView, Snapshot};
 use super::text::{Text, general, signed};
@@ -55,6 +56,12 @@ fn instance(t: &mut Text, s: &Snapshot<'_>, inst: &Instance, port: PortView) {
             t.put("   fd_in ").int(receive).put(", fd_out ").int(send).end();
         }
         None => t.put("   No sockets allocated").end(),
+    }
+    for (title, routes) in [("   Virtual Routes :\n", true), ("   Virtual Rules :\n", false)] {
+        if path::of_kind(&c.paths, routes).next().is_some() {
+            t.put(title);
+            path::list(t, &c.paths, routes);
+        }
     }
     let lists = [
         ("   Tracked interfaces :\n", " weight ", &c.track_interfaces),

@@ -3,12 +3,13 @@
 //! Written by hand: readers compare texts, and no library escapes `/` or prints `%g`.
 
 use std::fmt::Write;
+use std::rc::Rc;
 
 use super::clock::Clock;
 use super::snapshot::Snapshot;
 use super::text::{general, number, signed, stamp};
-use super::{address, instance, scripts};
-use crate::config::{AddressSettings, InstanceSettings, Track};
+use super::{address, instance, path, path_text, scripts};
+use crate::config::{AddressSettings, InstanceSettings, PathSettings, Track};
 use crate::instance::Instance;
 use crate::packet::Counter;
 use crate::state::State;
@@ -110,6 +111,8 @@ impl Json<'_> {
         self.scripts(c);
         self.addresses("vips", &c.addresses, inst.state());
         self.addresses("evips", &c.excluded, inst.state());
+        self.paths("vroutes", &c.paths, true);
+        self.paths("vrules", &c.paths, false);
         self.names("track_ifp", &c.track_interfaces);
         self.commands(&c.track_scripts);
         self.names("track_process", &c.track_processes);
@@ -168,6 +171,11 @@ impl Json<'_> {
     fn addresses(&mut self, name: &str, list: &[AddressSettings], state: State) {
         let set = state == State::Master;
         self.list(name, list, |json, a| json.scratched(|text| address::address(text, a, set)));
+    }
+
+    fn paths(&mut self, name: &str, list: &[Rc<PathSettings>], routes: bool) {
+        let list: Vec<_> = path::of_kind(list, routes).collect();
+        self.list(name, &list, |json, p| quote(&mut json.out, &path_text(p)));
     }
 
     fn names(&mut self, name: &str, list: &[Track]) {

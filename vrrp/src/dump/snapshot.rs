@@ -2,11 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::time::Duration;
 
 use scheduler::Time;
 
-use crate::config::{AddressSettings, FileSettings, TrackGroup};
+use crate::config::{AddressSettings, FileSettings, PathSettings, TrackGroup};
 use crate::io::SocketKey;
 use crate::router::Router;
 use crate::runtime::{Check, KernelView};
@@ -18,6 +19,7 @@ pub(crate) struct Snapshot<'a> {
     /// Every configured virtual address: none of them is an interface's own.
     pub virtual_addresses: &'a HashSet<IpAddr>,
     pub statics: &'a [AddressSettings],
+    pub static_paths: &'a [Rc<PathSettings>],
     pub track_groups: &'a [TrackGroup],
     pub garp: Vec<GarpView<'a>>,
     /// One for each instance.

@@ -50,6 +50,7 @@ impl World {
             kernel: &self.kernel,
             virtual_addresses: &self.virtual_addresses,
             statics: &self.settings.static_addresses,
+            static_paths: &self.settings.static_paths,
             track_groups: &self.settings.track_groups,
             garp: Vec::new(),
             ports: Vec::new(),

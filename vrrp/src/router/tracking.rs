@@ -140,6 +140,12 @@ impl Router {
                     );
                 }
             }
+            for path in s.paths.iter().filter(|path| !path.no_track) {
+                let others = path.interfaces().into_iter();
+                for name in others.filter(|name| s.interface.as_deref() != Some(name)) {
+                    builder.add(TrackerKind::Interface, name, user(i, 0, false, false));
+                }
+            }
             // What the group tracks too, counts with the group's weight.
             let group = inst.group.map(|g| &self.groups[g].settings);
             let lists = [

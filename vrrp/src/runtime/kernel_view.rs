@@ -79,7 +79,8 @@ impl KernelView {
         self.links.insert(link.index, link);
     }
 
-    /// Applies one event; [`Event::Overrun`] is the caller's to handle by a fresh dump.
+    /// Applies one event. [`Event::Overrun`] is the caller's to handle by a fresh dump, and
+    /// [`Event::PathGone`] is not of links and addresses.
     pub fn apply(&mut self, event: Event, changes: &mut Vec<Change>) {
         match event {
             Event::Link(link) => self.link_changed(link, changes),
@@ -108,7 +109,7 @@ impl KernelView {
                 }
                 changes.push(Change::AddressRemoved(address.index, address.ip, address.prefix));
             }
-            Event::Overrun => {}
+            Event::Overrun | Event::PathGone => {}
         }
     }
 

@@ -12,6 +12,7 @@ use super::dispatch::Endpoint;
 use super::holdings::{Holdings, request};
 use super::kernel_view::KernelView;
 use super::links::Debounce;
+use super::paths::{self, Paths};
 use super::port::Port;
 use super::sysctl::Sysctls;
 use super::{
@@ -60,6 +61,8 @@ impl Vrrp {
             scripts: Vec::new(),
             files: Vec::new(),
             statics: Vec::new(),
+            static_paths: Vec::new(),
+            watches_paths: false,
             track_groups: Vec::new(),
             garp_groups: Vec::new(),
             debounces: HashMap::new(),
@@ -68,6 +71,7 @@ impl Vrrp {
             channel,
             announcer,
             holdings: Holdings::default(),
+            paths: Paths::default(),
             sysctls: Sysctls::default(),
             endpoints: Vec::new(),
             by_key: HashMap::new(),
@@ -110,6 +114,7 @@ impl Vrrp {
         self.scripts = std::mem::take(&mut settings.scripts);
         self.files = std::mem::take(&mut settings.files);
         self.statics = std::mem::take(&mut settings.static_addresses);
+        self.static_paths = std::mem::take(&mut settings.static_paths);
         self.track_groups = std::mem::take(&mut settings.track_groups);
         self.garp_groups = std::mem::take(&mut settings.garp_groups);
         let mut old = std::mem::take(&mut self.debounces);
@@ -195,9 +200,12 @@ impl Vrrp {
         self.judge_all_statics(now);
     }
 
-    /// Deletes what an earlier run left behind: configured virtual addresses that are there although
-    /// nobody here is MASTER yet.
+    /// Deletes what an earlier run left behind: configured virtual addresses, routes and rules that
+    /// are there although nobody here is MASTER yet.
     fn remove_leftovers(&mut self) {
+        let virtuals = self.router.instances().iter().flat_map(|i| i.settings.paths.iter().rev());
+        let leftovers: Vec<_> = virtuals.chain(self.static_paths.iter().rev()).cloned().collect();
+        paths::delete(leftovers.into_iter(), &self.view, &mut self.channel);
         let mut batch = Batch::new();
         for inst in self.router.instances() {
             log_addresses(&inst.settings, "removing");
@@ -217,6 +225,21 @@ impl Vrrp {
         if !batch.is_empty() {
             self.channel.apply(&batch);
         }
+    }
+
+    /// Listens to the removal of routes and rules if there is one that is tracked. The kernel's tables may be
+    /// large and busy, so it does not otherwise.
+    fn watch_paths(&mut self) {
+        let virtuals = self.router.instances().iter().flat_map(|inst| &inst.settings.paths);
+        let mut all = virtuals.chain(&self.static_paths);
+        if self.watches_paths || all.all(|path| path.no_track) {
+            return;
+        }
+        let watched = self.channel.port().and_then(|own| self.monitor.watch_paths(own));
+        if let Err(error) = watched {
+            log::error!("Netlink: cannot follow routes and rules: {error}");
+        }
+        self.watches_paths = true;
     }
 
     fn is_present(&self, a: &AddressSettings) -> bool {
@@ -265,6 +288,9 @@ pub fn start<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W) {
         vrrp.holdings.want(address);
     }
     vrrp.holdings.apply_all(&vrrp.view, &mut vrrp.channel);
+    vrrp.paths.take(&vrrp.static_paths);
+    vrrp.paths.apply_all(&vrrp.view, &mut vrrp.channel);
+    vrrp.watch_paths();
     vrrp.learn(now);
     vrrp.build_checks();
     vrrp.tell_initial_checks(now);
@@ -441,6 +467,7 @@ impl Vrrp {
     /// Swaps the settings: router, ports, static addresses, checks, files.
     fn exchange(&mut self, now: Time, settings: Settings) {
         let old_statics = std::mem::take(&mut self.statics);
+        let old_paths = std::mem::take(&mut self.static_paths);
         let held: Vec<_> = self
             .router
             .instances()
@@ -475,14 +502,19 @@ impl Vrrp {
             .collect();
         for (_, new) in &exchanged {
             self.holdings.take(new);
+            self.paths.take(&new.paths);
         }
+        self.paths.take(&self.static_paths);
         for address in &self.statics {
             self.holdings.want(address);
         }
         for (old, new) in &exchanged {
             tell_removed(old, new);
             self.holdings.release(old);
+            self.paths.release(&old.paths);
         }
+        self.paths.release(&old_paths);
+        self.watch_paths();
         for address in &old_statics {
             self.holdings.unwant(address);
         }
@@ -522,7 +554,10 @@ pub fn stop<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W) {
         for address in vrrp.statics.clone() {
             vrrp.holdings.unwant(&address);
         }
+        let statics = std::mem::take(&mut vrrp.static_paths);
+        vrrp.paths.release(&statics);
     }
+    vrrp.paths.apply_all(&vrrp.view, &mut vrrp.channel);
     vrrp.holdings.apply_all(&vrrp.view, &mut vrrp.channel);
     vrrp.sysctls.restore(&vrrp.view);
     vrrp.announcements.clear();

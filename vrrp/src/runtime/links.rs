@@ -62,7 +62,9 @@ impl Vrrp {
         });
         let mut changes = Vec::new();
         for event in events {
-            if event == Event::Overrun {
+            if event == Event::PathGone {
+                self.paths.gone(now);
+            } else if event == Event::Overrun {
                 log::info!("Netlink: events were lost, reading the kernel's state anew");
                 self.resync(now, &mut changes);
             } else {
@@ -115,6 +117,9 @@ impl Vrrp {
             reopen |= self.choose_sources(now, *index);
         }
         if !sources.is_empty() {
+            self.paths.try_again();
+        }
+        if !sources.is_empty() {
             for i in self.tracking_sources.clone() {
                 self.check_source(now, i);
             }
@@ -157,6 +162,7 @@ impl Vrrp {
             changes.push(Change::Link { name, appeared: false });
         }
         self.holdings.recheck(now, &self.view);
+        self.paths.gone(now);
     }
 
     /// Virtual addresses come and go by the thousand; none of them is a source.
@@ -176,6 +182,11 @@ impl Vrrp {
             }
             // A socket that could not be opened is tried again.
             moved |= up && self.ports[i].socket.is_none();
+        }
+        if up {
+            // The kernel has taken the routes over it while it was down.
+            self.paths.gone(now);
+            self.paths.try_again();
         }
         if appeared {
             self.holdings.interface_returned(name);
@@ -312,13 +323,16 @@ impl Vrrp {
         }
     }
 
-    /// Puts back addresses that somebody else removed, and announces them.
-    pub(super) fn restore_addresses(&mut self, now: Time) {
+    /// Puts back addresses, routes and rules that somebody else removed, and announces the addresses.
+    pub(super) fn restore(&mut self, now: Time) {
+        self.paths.restore_due(now);
         let restored = self.holdings.restore_due(now);
         if restored.is_empty() {
             return;
         }
         self.holdings.apply_all(&self.view, &mut self.channel);
+        // With an address the kernel takes the routes that need it.
+        self.paths.gone(now);
         let list: Vec<Announcement> = restored
             .into_iter()
             .map(|a| Announcement { interface: a.interface, ip: a.ip })

@@ -22,6 +22,7 @@ impl Vrrp {
             kernel: &self.view,
             virtual_addresses: &self.virtual_addresses,
             statics: &self.statics,
+            static_paths: &self.static_paths,
             track_groups: &self.track_groups,
             garp: self.garp_views(),
             ports: self.port_views(),

@@ -10,6 +10,7 @@ use scheduler::Time;
 
 use super::Vrrp;
 use crate::config::AddressSettings;
+use crate::dump::path_text;
 use crate::router::Status;
 use crate::state::Faults;
 
@@ -41,7 +42,7 @@ impl Vrrp {
                 continue;
             }
             if let Some(why) = why {
-                log::info!("({}) static address {why} cannot be present", inst.settings.name);
+                log::info!("({}) static {why} cannot be present", inst.settings.name);
             }
             let present = why.is_some();
             self.router.set_fault(now, i, Faults::STATIC, present, &mut self.actions);
@@ -50,25 +51,40 @@ impl Vrrp {
         changed
     }
 
-    /// For each instance that must not serve, one address that is the reason.
+    /// For each instance that must not serve, one entry that is the reason.
     fn missing_statics(&self) -> HashMap<usize, String> {
         let mut missing = HashMap::new();
-        for a in self.statics.iter().filter(|a| !self.can_be_present(a)) {
-            let group = self.track_groups.iter().find(|g| Some(&g.name) == a.track_group.as_ref());
+        let mut miss = |group: &Option<String>, text: &dyn Fn() -> String| {
+            let group = self.track_groups.iter().find(|g| Some(&g.name) == group.as_ref());
             for &member in group.iter().flat_map(|g| &g.members) {
-                missing.insert(member, format!("{}/{} dev {}", a.ip, a.prefix, a.interface));
+                missing.insert(member, text());
+            }
+        };
+        for a in self.statics.iter().filter(|a| !self.can_be_present(a)) {
+            let text = || format!("address {}/{} dev {}", a.ip, a.prefix, a.interface);
+            miss(&a.track_group, &text);
+        }
+        for path in self.static_paths.iter().filter(|path| path.track_group.is_some()) {
+            let up = path.interfaces().into_iter().all(|name| self.is_believed_up(name));
+            if !up || self.paths.is_refused(path) {
+                miss(&path.track_group, &|| format!("entry {}", path_text(path)));
             }
         }
         missing
     }
 
     /// What `interface_up_down_delays` hold back of a link counts here as it does for instances.
-    fn can_be_present(&self, a: &AddressSettings) -> bool {
-        let tracker = self.interface_trackers.get(&a.interface);
-        let up = match tracker.map(|&t| self.router.trackers()[t].status()) {
+    fn is_believed_up(&self, interface: &str) -> bool {
+        let tracker = self.interface_trackers.get(interface);
+        match tracker.map(|&t| self.router.trackers()[t].status()) {
             Some(status) => status == Status::Up,
-            None => self.view.is_up(&a.interface),
-        };
-        up && self.view.link(&a.interface).is_some() && !self.holdings.is_refused(a)
+            None => self.view.is_up(interface),
+        }
+    }
+
+    fn can_be_present(&self, a: &AddressSettings) -> bool {
+        self.is_believed_up(&a.interface)
+            && self.view.link(&a.interface).is_some()
+            && !self.holdings.is_refused(a)
     }
 }

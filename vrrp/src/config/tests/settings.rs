@@ -225,3 +225,89 @@ fn thousands_of_instances_are_read() {
     let addresses: usize = settings.instances.iter().map(|i| i.addresses.len()).sum();
     assert_eq!(addresses, 16_000);
 }
+
+/// What a route or rule comes to, as dumps show it.
+#[test]
+fn routes_and_rules_are_read_word_by_word() {
+    let entries = |block: &str, list: &[(&str, &str)]| {
+        let written: Vec<&str> = list.iter().map(|(entry, _)| *entry).collect();
+        let settings = test(&format!("{block} {{\n{}\n}}\n", written.join("\n"))).settings();
+        let texts: Vec<String> =
+            settings.static_paths.iter().map(|path| crate::dump::path_text(path)).collect();
+        let expected: Vec<&str> = list.iter().map(|(_, text)| *text).collect();
+        assert_eq!(texts, expected);
+    };
+    entries(
+        "static_routes",
+        &[
+            (
+                "inet6 default via fe80::1 dev eth0",
+                "prepend ::/0 via inet6 fe80::1 dev eth0 proto 18",
+            ),
+            (
+                "unicast to 10.1.0.0/16 oif eth0 src 10.0.0.1 metric 5 table 1000 scope 253 onlink",
+                "prepend 10.1.0.0/16 src 10.0.0.1 dev eth0 table 1000 proto 18 scope 253 metric 5 onlink",
+            ),
+            (
+                "10.1.0.0/16 dev eth0 protocol 4 no_track",
+                "prepend 10.1.0.0/16 dev eth0 proto 4 no_track",
+            ),
+            ("10.1.0.0/16 dev eth0 protocol 4", "prepend 10.1.0.0/16 dev eth0 proto 18"),
+            (
+                "append 10.1.0.0/16 dev eth0 via 10.0.0.1 or 10.0.0.2",
+                "append 10.1.0.0/16 proto 18 nexthop via inet 10.0.0.1 dev eth0 nexthop via inet \
+                 10.0.0.2 dev eth0",
+            ),
+            ("10.1.0.0/16 dev eth0 vrf blue", "prepend 10.1.0.0/16 dev eth0 table 10 proto 18"),
+            (
+                "10.1.0.0/16 dev eth0 rtt lock 5s rttvar 1001 rto_min 50ms mtu 1 mtu lock 1400 features ecn",
+                "prepend 10.1.0.0/16 dev eth0 proto 18 rtt lock 5s rttvar 250.25ms rto_min 200ms \
+                 features ecn mtu lock 1400",
+            ),
+            (
+                "10.1.0.0/16 dev eth0 encap mpls 100/200 ttl-propagate enabled",
+                "prepend 10.1.0.0/16 encap mpls 100/200 dev eth0 proto 18 ttl-propagate enabled",
+            ),
+            (
+                "fd00::/64 dev eth0 encap ip6 id 5 dst fd00::1 hoplimit 3 tc 4 flags 2 pref 9",
+                "prepend fd00::/64 encap ip6 id 5 dst fd00::1 tc 4 hoplimit 3 flags 0x2 dev eth0 proto \
+                 18 pref 9",
+            ),
+            (
+                "10.1.0.0/16 dev eth0 encap ila 1:20:300:4000",
+                "prepend 10.1.0.0/16 encap ila 1:20:300:4000 dev eth0 proto 18",
+            ),
+            (
+                "throw 10.1.0.0/16 no_track realms 3",
+                "add throw 10.1.0.0/16 proto 18 realm 3 no_track",
+            ),
+            (
+                "10.1.0.0/16 no_track nexthop via 10.0.0.1 weight 256 onlink nexthop dev eth0 realms 1/2",
+                "prepend 10.1.0.0/16 proto 18 nexthop via inet 10.0.0.1 weight 256 onlink nexthop dev \
+                 eth0 realms 1/2 no_track",
+            ),
+        ],
+    );
+    entries(
+        "static_rules",
+        &[
+            (
+                "from 10.0.0.0/8 table 5 priority 100",
+                "from 10.0.0.0/8 priority 100 tos 0x0 protocol 18 lookup 5",
+            ),
+            (
+                "not inet6 to any fwmark 0x10/0xff dev eth0 lookup main order 0x10 no_track",
+                "not from all priority 16 tos 0x0 fwmark 0x10/0xff iif eth0 lookup 254 no_track",
+            ),
+            (
+                "from 10.0.0.1 ipproto udp sport 5 dport 7-9 goto 50 priority 9",
+                "from 10.0.0.1 priority 9 tos 0x0 protocol 18 ipproto 17 sport 5-5 dport 7-9 goto 50",
+            ),
+            (
+                "iif eth0 l3mdev priority 9",
+                "from all priority 9 tos 0x0 iif eth0 l3mdev protocol 18",
+            ),
+            ("from fd00::1 nop", "from fd00::1 priority 16384 tos 0x0 protocol 18 nop"),
+        ],
+    );
+}
