@@ -17,7 +17,7 @@ use crate::checker::attempt::stream::conversation::{
 };
 use crate::checker::attempt::stream::words;
 use crate::checker::attempt::{socket, tls};
-use crate::settings::{Connection, HttpProtocol};
+use crate::settings::{Connection, HttpProtocol, Origin};
 use frames::Frames;
 
 /// Bytes read at once. Dumps show what was read together.
@@ -104,7 +104,8 @@ fn fetch(page: &Page, frames: &mut Frames<'_>) -> io::Result<Result<Reply, Fault
 /// The conversation, with nothing said yet.
 fn connect(s: &mut Waiting, page: &Page) -> io::Result<Result<Conversation, Fault>> {
     let (target, mark, timeout) = (page.target, page.mark, page.timeout);
-    let connection = Connection { target, bind: None, interface: None, mark, timeout };
+    let origin = Origin { mark, ..Origin::default() }.given();
+    let connection = Connection { target, origin, timeout };
     let Ok(socket) = socket::open(&connection, Type::STREAM, None) else {
         return Ok(Err(Fault::Refused));
     };

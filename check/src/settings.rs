@@ -248,14 +248,28 @@ pub struct Schedule {
 pub struct Connection {
     /// Where to connect to. Port 0: the file names none, and the check fails.
     pub target: SocketAddr,
+    /// Where from, if that is said.
+    pub origin: Option<Rc<Origin>>,
+    /// `connect_timeout`.
+    pub timeout: Duration,
+}
+
+/// The local side of a check.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Origin {
     /// `bindto` and `bind_port` (0: any).
     pub bind: Option<SocketAddr>,
     /// `bind_if`.
     pub interface: Option<Rc<str>>,
     /// `fwmark`: SO_MARK; 0: none.
     pub mark: u32,
-    /// `connect_timeout`.
-    pub timeout: Duration,
+}
+
+impl Origin {
+    /// Nothing, where nothing is said.
+    pub(crate) fn given(self) -> Option<Rc<Origin>> {
+        (self != Origin::default()).then(|| Rc::new(self))
+    }
 }
 
 /// What a checker does.

@@ -236,7 +236,7 @@ impl Settling {
         let timeout = timing.connect_timeout.unwrap_or(CONNECT_TIMEOUT);
         let target = kind.connects().then(|| {
             let mut target = connection.settings(timeout);
-            target.interface = self.shared.text(target.interface);
+            target.origin = target.origin.map(|origin| self.shared.origins.share(origin));
             target
         });
         let log_all_failures = connection.log_all_failures || self.globals.log_all_failures;
@@ -302,6 +302,7 @@ fn schedule(kind: &Kind, timing: &Timing, log_all_failures: bool) -> Schedule {
 #[derive(Default)]
 struct Shared {
     texts: Pool<str>,
+    origins: Pool<crate::settings::Origin>,
     regexes: Pool<crate::settings::RegexSettings>,
     defaults: Option<Rc<RealServerDefaults>>,
     /// Room for a name.

@@ -69,7 +69,7 @@ pub(crate) fn settings(kind: Kind) -> CheckerSettings {
 /// A connection to `target` and nothing special.
 pub(crate) fn connection(target: std::net::SocketAddr) -> Connection {
     let timeout = Duration::from_secs(60);
-    Connection { target, bind: None, interface: None, mark: 0, timeout }
+    Connection { target, origin: None, timeout }
 }
 
 /// A `MISC_CHECK` of a shell command that may take a minute.

@@ -5,6 +5,7 @@
 //! equal time leave in the order they were armed; a moved entry counts as armed anew.
 
 use crate::Time;
+use crate::thread::grow;
 
 const ARITY: usize = 4;
 const ABSENT: u32 = u32::MAX;
@@ -54,10 +55,12 @@ impl Heap {
         let entry = Entry { at, armed: self.armed, slot };
         let index = slot as usize;
         if index >= self.places.len() {
+            grow(&mut self.places);
             self.places.resize(index + 1, ABSENT);
         }
         let place = self.places[index];
         if place == ABSENT {
+            grow(&mut self.entries);
             self.entries.push(entry);
             self.sift_up(self.entries.len() - 1);
         } else {

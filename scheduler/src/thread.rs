@@ -123,6 +123,13 @@ pub(crate) struct Thread<W> {
     pub ready: Option<Wake>,
 }
 
+/// Makes room for one more. Doubling would leave half of it empty, and there may be many thousands.
+pub(crate) fn grow<T>(list: &mut Vec<T>) {
+    if list.len() == list.capacity() {
+        list.reserve_exact(list.len() / 4 + 8);
+    }
+}
+
 /// The slab.
 pub(crate) struct Threads<W> {
     slots: Vec<Slot<W>>,
@@ -160,6 +167,7 @@ impl<W> Threads<W> {
         }
         // The heap's indexes are 32 bits wide too; memory ends long before they do.
         let slot = u32::try_from(self.slots.len()).unwrap_or(u32::MAX);
+        grow(&mut self.slots);
         self.slots.push(Slot { generation, thread: Some(thread) });
         ThreadId { slot, generation }
     }

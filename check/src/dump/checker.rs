@@ -127,9 +127,11 @@ fn schedule(t: &mut Text, s: &CheckerSettings, verdict: &Verdict) {
 fn connection(t: &mut Text, c: &Connection, last_error: i32) {
     t.line("   Connection");
     t.line(format_args!("     Dest = {}", Endpoint(c.target)));
-    t.given("     Bind to = ", c.bind.map(Endpoint));
-    t.given("     Bind i/f = ", c.interface.as_ref());
-    t.given("     Mark = ", (c.mark != 0).then_some(c.mark));
+    if let Some(origin) = &c.origin {
+        t.given("     Bind to = ", origin.bind.map(Endpoint));
+        t.given("     Bind i/f = ", origin.interface.as_ref());
+        t.given("     Mark = ", (origin.mark != 0).then_some(origin.mark));
+    }
     t.line(format_args!("     Timeout = {}", Seconds(c.timeout)));
     t.line(format_args!("     Last errno = {last_error}"));
 }

@@ -62,9 +62,12 @@ impl Connection {
     pub(crate) fn settings(&self, timeout: Duration) -> settings::Connection {
         settings::Connection {
             target: SocketAddr::new(self.target, self.port),
-            bind: self.bind.map(|ip| SocketAddr::new(ip, self.bind_port)),
-            interface: self.interface.clone(),
-            mark: self.mark,
+            origin: settings::Origin {
+                bind: self.bind.map(|ip| SocketAddr::new(ip, self.bind_port)),
+                interface: self.interface.clone(),
+                mark: self.mark,
+            }
+            .given(),
             timeout,
         }
     }

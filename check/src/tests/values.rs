@@ -203,19 +203,22 @@ fn real_servers() {
 fn what_connecting_checkers_have_in_common() {
     let tcp =
         |body: &str| checker(&format!("TCP_CHECK {{\n{body}\n}}")).connection.clone().unwrap();
+    fn from(c: &crate::settings::Connection) -> crate::settings::Origin {
+        c.origin.as_deref().cloned().unwrap_or_default()
+    }
     each(
         tcp,
         &[
-            ("", |c| show((c.target, c.bind, c.mark, c.timeout)), "(10.0.0.1:80, None, 0, 5s)"),
+            ("", |c| show((c.target, &c.origin, c.timeout)), "(10.0.0.1:80, None, 5s)"),
             ("connect_ip 10.0.0.7\nconnect_port 81", |c| show(c.target), "10.0.0.7:81"),
             ("connect_ip fd00::1", |c| show(c.target), "[fd00::1]:80"),
             ("connect_port 0", |c| show(c.target), "10.0.0.1:80"),
-            ("bindto 10.0.0.3", |c| show(c.bind), "Some(10.0.0.3:0)"),
-            ("bind_port 99\nbindto 10.0.0.3", |c| show(c.bind), "Some(10.0.0.3:99)"),
-            ("bind_port 99", |c| show(c.bind), "None"),
-            ("bindto fd00::1", |c| show(c.bind), "None"),
-            ("bind_if lo", |c| show(&c.interface), "Some(\"lo\")"),
-            ("fwmark 4294967295", |c| show(c.mark), "4294967295"),
+            ("bindto 10.0.0.3", |c| show(from(c).bind), "Some(10.0.0.3:0)"),
+            ("bind_port 99\nbindto 10.0.0.3", |c| show(from(c).bind), "Some(10.0.0.3:99)"),
+            ("bind_port 99", |c| show(&c.origin), "None"),
+            ("bindto fd00::1", |c| show(&c.origin), "None"),
+            ("bind_if lo", |c| show(from(c).interface), "Some(\"lo\")"),
+            ("fwmark 4294967295", |c| show(from(c).mark), "4294967295"),
             ("connect_timeout 1.5", |c| show(c.timeout), "1.5s"),
         ],
     );

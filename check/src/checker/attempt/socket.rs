@@ -5,7 +5,7 @@ use std::io;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::settings::{CheckerSettings, Connection, Kind};
+use crate::settings::{CheckerSettings, Connection, Kind, Origin};
 
 /// Why no attempt could be made, which says nothing about the server. What went wrong in detail is
 /// logged already.
@@ -67,25 +67,27 @@ pub(crate) fn open(
             NotMade::Create
         })?;
     let icmp = [Some(Protocol::ICMPV4), Some(Protocol::ICMPV6)].contains(&protocol);
-    bind(&socket, connection, !icmp).map_err(|text| {
-        log::info!("{text}");
-        NotMade::Bind
-    })?;
+    if let Some(origin) = &connection.origin {
+        bind(&socket, origin, !icmp).map_err(|text| {
+            log::info!("{text}");
+            NotMade::Bind
+        })?;
+    }
     Ok(socket)
 }
 
-fn bind(socket: &Socket, connection: &Connection, marked: bool) -> Result<(), String> {
-    if let Some(interface) = &connection.interface {
+fn bind(socket: &Socket, origin: &Origin, marked: bool) -> Result<(), String> {
+    if let Some(interface) = &origin.interface {
         socket.bind_device(Some(interface.as_bytes())).map_err(|error| {
             format!("Checker can't bind to device {interface}: {}", reason(&error))
         })?;
     }
-    if marked && connection.mark != 0 {
+    if marked && origin.mark != 0 {
         socket
-            .set_mark(connection.mark)
-            .map_err(|error| format!("Error setting fwmark {}: {error}", connection.mark))?;
+            .set_mark(origin.mark)
+            .map_err(|error| format!("Error setting fwmark {}: {error}", origin.mark))?;
     }
-    if let Some(address) = connection.bind {
+    if let Some(address) = origin.bind {
         socket
             .bind(&address.into())
             .map_err(|error| format!("Checker bind failed: {}", reason(&error)))?;
@@ -113,9 +115,7 @@ mod tests {
     fn connection() -> Connection {
         Connection {
             target: (Ipv4Addr::LOCALHOST, 9).into(),
-            bind: None,
-            interface: None,
-            mark: 0,
+            origin: None,
             timeout: Duration::from_secs(1),
         }
     }
@@ -123,21 +123,26 @@ mod tests {
     #[test]
     fn a_socket_has_its_local_address_and_does_not_block() {
         let bind = SocketAddr::from((Ipv4Addr::new(127, 0, 0, 7), 0));
-        let connection = Connection { bind: Some(bind), ..connection() };
+        let origin = Origin { bind: Some(bind), ..Origin::default() }.given();
+        let connection = Connection { origin, ..connection() };
         let socket = open(&connection, Type::DGRAM, None).unwrap();
         assert_eq!(socket.local_addr().unwrap().as_socket().unwrap().ip(), bind.ip());
         assert!(socket.nonblocking().unwrap());
         let flags = fcntl(&socket, FcntlArg::F_GETFD).unwrap();
         assert_eq!(flags, libc::FD_CLOEXEC);
-        let v6 = Connection { target: "[::1]:9".parse().unwrap(), bind: None, ..connection };
+        let v6 = Connection { target: "[::1]:9".parse().unwrap(), origin: None, ..connection };
         assert_eq!(open(&v6, Type::STREAM, None).unwrap().domain().unwrap(), Domain::IPV6);
     }
 
     #[test]
     fn what_is_not_there_cannot_be_bound() {
-        let elsewhere = Connection { bind: Some(([192, 0, 2, 1], 0).into()), ..connection() };
+        let bind = Some(([192, 0, 2, 1], 0).into());
+        let origin = Origin { bind, ..Origin::default() }.given();
+        let elsewhere = Connection { origin, ..connection() };
         assert_eq!(open(&elsewhere, Type::STREAM, None).unwrap_err(), NotMade::Bind);
-        let no_device = Connection { interface: Some("no-such-device".into()), ..connection() };
+        let interface = Some("no-such-device".into());
+        let origin = Origin { interface, ..Origin::default() }.given();
+        let no_device = Connection { origin, ..connection() };
         assert_eq!(open(&no_device, Type::DGRAM, None).unwrap_err(), NotMade::Bind);
     }
 }

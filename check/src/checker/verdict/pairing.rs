@@ -19,7 +19,7 @@ impl CheckerSettings {
 
 /// All but the time limit, which says nothing about the server.
 fn same_connection(a: &Connection, b: &Connection) -> bool {
-    (a.target, a.bind, &a.interface, a.mark) == (b.target, b.bind, &b.interface, b.mark)
+    (a.target, &a.origin) == (b.target, &b.origin)
 }
 
 fn same_question(a: &Kind, b: &Kind) -> bool {

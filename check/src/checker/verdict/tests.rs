@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::settings::{
-    DnsSettings, HttpProtocol, HttpSettings, RegexSettings, TrackFile, UdpSettings, Url,
+    DnsSettings, HttpProtocol, HttpSettings, Origin, RegexSettings, TrackFile, UdpSettings, Url,
 };
 use crate::testing;
 
@@ -568,13 +568,25 @@ fn which_checkers_pair() {
     fn connect(settings: &mut CheckerSettings) -> &mut crate::settings::Connection {
         settings.connection.as_mut().unwrap()
     }
+    fn from(settings: &mut CheckerSettings, origin: Origin) {
+        connect(settings).origin = origin.given();
+    }
+    let origin = Origin::default;
     let rows = [
         (tcp(&|_| ()), tcp(&|s| s.schedule.retry = 7), true),
         (tcp(&|_| ()), tcp(&|s| connect(s).timeout = Duration::from_secs(9)), true),
-        (tcp(&|_| ()), tcp(&|s| connect(s).mark = 9), false),
+        (tcp(&|_| ()), tcp(&|s| from(s, Origin { mark: 9, ..origin() })), false),
         (tcp(&|_| ()), tcp(&|s| connect(s).target.set_port(9)), false),
-        (tcp(&|_| ()), tcp(&|s| connect(s).bind = Some(([10, 0, 0, 2], 0).into())), false),
-        (tcp(&|_| ()), tcp(&|s| connect(s).interface = Some("eth0".into())), false),
+        (
+            tcp(&|_| ()),
+            tcp(&|s| from(s, Origin { bind: Some(([10, 0, 0, 2], 0).into()), ..origin() })),
+            false,
+        ),
+        (
+            tcp(&|_| ()),
+            tcp(&|s| from(s, Origin { interface: Some("eth0".into()), ..origin() })),
+            false,
+        ),
         (tcp(&|_| ()), base(Kind::Ping), false),
         (base(udp()), base(udp()), true),
         (base(smtp()), base(smtp()), true),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use simple_dns::{Packet, RCODE};
 
 use super::*;
-use crate::settings::{DnsSettings, UdpSettings};
+use crate::settings::{DnsSettings, Origin, UdpSettings};
 use crate::testing::{self, World, run_once, run_until};
 
 const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -167,7 +167,9 @@ fn no_socket_is_no_failure() {
     let mut check = Check::new(udp(true, None), nobody(), Duration::from_secs(60));
     let checker = check.w.checker(check.id);
     let settings = Rc::make_mut(&mut checker.settings);
-    settings.connection.as_mut().unwrap().interface = Some("no-such-device".into());
+    let interface = Some("no-such-device".into());
+    let origin = Origin { interface, ..Origin::default() }.given();
+    settings.connection.as_mut().unwrap().origin = origin;
     assert!(check.run());
     assert!(!check.w.checker(check.id).verdict.has_run);
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::checker::schedule;
-use crate::settings::{Connection, HttpSettings, Url};
+use crate::settings::{Connection, HttpSettings, Origin, Url};
 use crate::testing::{self, World, run_once, run_until};
 
 /// Serves every connection by `serve`, one after the other.
@@ -139,7 +139,8 @@ fn what_the_local_side_lacks_is_no_failure() {
     let mut settings = testing::settings(page());
     let interface = Some("no-such-device".into());
     let target = web(OK);
-    settings.connection = Some(Connection { interface, ..testing::connection(target) });
+    let origin = Origin { interface, ..Origin::default() }.given();
+    settings.connection = Some(Connection { origin, ..testing::connection(target) });
     let mut w = World::default();
     let id = w.add(settings);
     run_once(&mut Scheduler::new().unwrap(), &mut w, id);
