@@ -122,6 +122,9 @@ impl Paths {
     /// Deletes what nobody wants any more; true when all of that is done. Before addresses go, with which
     /// the kernel would take routes.
     pub fn delete(&mut self, view: &KernelView, channel: &mut Channel) -> bool {
+        if self.deletes.is_empty() {
+            return true;
+        }
         let rest = self.deletes.split_off(self.deletes.len().min(AT_ONCE));
         let now = std::mem::replace(&mut self.deletes, rest);
         // What is wanted again stays.
@@ -133,6 +136,9 @@ impl Paths {
     /// Adds what is wanted; true when all of that is done. After addresses have come, by which gateways
     /// are reached.
     pub fn add(&mut self, view: &KernelView, channel: &mut Channel) -> bool {
+        if self.adds.is_empty() {
+            return true;
+        }
         let rest = self.adds.split_off(self.adds.len().min(AT_ONCE));
         let now = std::mem::replace(&mut self.adds, rest);
         let mut batch = Batch::new();
@@ -146,8 +152,8 @@ impl Paths {
                 .flatten();
             if let Some(name) = missing {
                 if !std::mem::replace(&mut held.refused, true) {
-                    let text = path_text(&key.0);
-                    log::info!("Not adding route {text} since interface {name} doesn't exist");
+                    let what = self::name(&key.0);
+                    log::info!("Not adding {what} since interface {name} doesn't exist");
                 }
                 continue;
             }
@@ -161,10 +167,9 @@ impl Paths {
         for (outcome, (key, before)) in channel.apply(&batch).into_iter().zip(asked) {
             let Some(held) = self.held.get_mut(&key) else { continue };
             let refused = std::mem::replace(&mut held.refused, outcome.result.is_err());
-            let (kind, text) = (kind(&key.0), path_text(&key.0));
             match outcome.result {
-                Ok(Applied::Done) if before => log::info!("Restoring deleted {kind} {text}"),
-                Err(error) if !refused => log::error!("Cannot add {kind} {text}: {error}"),
+                Ok(Applied::Done) if before => log::info!("Restoring deleted {}", name(&key.0)),
+                Err(error) if !refused => log::error!("Cannot add {}: {error}", name(&key.0)),
                 _ => {}
             }
         }
@@ -178,11 +183,12 @@ impl Paths {
     }
 }
 
-fn kind(path: &PathSettings) -> &'static str {
-    match path.what {
+fn name(path: &PathSettings) -> String {
+    let kind = match path.what {
         Path::Route(_) => "route",
         Path::Rule(_) => "rule",
-    }
+    };
+    format!("{kind} {}", path_text(path))
 }
 
 /// Deletes these, if they are there.
@@ -208,7 +214,7 @@ pub(super) fn delete(
     }
     for (outcome, path) in channel.apply(&batch).into_iter().zip(asked) {
         if let Err(error) = outcome.result {
-            log::error!("Cannot remove {} {}: {error}", kind(&path), path_text(&path));
+            log::error!("Cannot remove {}: {error}", name(&path));
         }
     }
 }
