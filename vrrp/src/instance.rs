@@ -54,6 +54,8 @@ pub struct Instance {
     pub(crate) rogue: Option<Rogue>,
     /// Time of this instance's entry in the router's heap; see `router::Router::arm`.
     pub(crate) armed: Time,
+    /// Its turn among those due in the same moment: the lower one set its deadline before.
+    pub(crate) turn: u64,
     /// What the reload under way changed; taken when the instance resumes.
     pub(crate) changed: Option<Changed>,
     /// Effective priority and master-down interval before the reload under way.
@@ -100,6 +102,7 @@ impl Instance {
             preempt_at: None,
             rogue: None,
             armed: Time::NEVER,
+            turn: 0,
             changed: None,
             before_reload: None,
             settings,

@@ -15,7 +15,8 @@
 //!
 //! Each instance has one entry in a heap, at or before the moment it is next due. An advert that
 //! pushes a master-down deadline back only writes the field; the entry is corrected when it
-//! surfaces. So a received advert costs no heap operation and no system call.
+//! surfaces. So a received advert costs no heap operation and no system call. Deadlines of the same
+//! moment pass in the order they were set: which member of a sync group leads is no matter of chance.
 
 mod election;
 mod group;
@@ -41,13 +42,18 @@ pub use group::Group;
 pub(crate) use reload::Changed;
 pub use tracking::{Status, Tracker, TrackerKind};
 
+/// When an instance is due at the earliest, its turn among those of the same moment, its position.
+type Entry = (Time, u64, usize);
+
 /// The protocol's whole state.
 pub struct Router {
     globals: Globals,
     instances: Vec<Instance>,
     groups: Vec<Group>,
     trackers: Vec<Tracker>,
-    heap: BinaryHeap<Reverse<(Time, usize)>>,
+    heap: BinaryHeap<Reverse<Entry>>,
+    /// Counts the deadlines that were set.
+    turns: u64,
     /// Settings of the last reload that nobody needs.
     superseded: Vec<InstanceSettings>,
     /// Instances react to what happens; not before the start, nor in the middle of a reload.
@@ -70,6 +76,7 @@ impl Router {
             groups: settings.groups.into_iter().map(Group::new).collect(),
             trackers: Vec::new(),
             heap: BinaryHeap::new(),
+            turns: 0,
             superseded: Vec::new(),
             started: false,
             started_at: Time::ZERO,
@@ -113,7 +120,7 @@ impl Router {
 
     /// The earliest moment at which [`Router::expire`] has something to do.
     pub fn next_deadline(&self) -> Time {
-        let heap = self.heap.peek().map_or(Time::NEVER, |Reverse((at, _))| *at);
+        let heap = self.heap.peek().map_or(Time::NEVER, |Reverse((at, ..))| *at);
         heap.min(self.delayed_until.unwrap_or(Time::NEVER))
     }
 
@@ -142,7 +149,7 @@ impl Router {
             self.delayed_until = None;
             log(out, "Delayed start completed".into());
         }
-        while let Some(&Reverse((at, i))) = self.heap.peek() {
+        while let Some(&Reverse((at, _, i))) = self.heap.peek() {
             if at > now {
                 break;
             }
@@ -151,8 +158,13 @@ impl Router {
                 continue; // The instance was armed for an earlier moment meanwhile.
             }
             self.instances[i].armed = Time::NEVER;
+            let deadline = self.instances[i].deadline;
             self.due(now, i, out);
-            self.arm(i);
+            if self.instances[i].deadline == deadline {
+                self.queue(i);
+            } else {
+                self.arm(i);
+            }
         }
         self.correct_heap();
     }
@@ -161,7 +173,7 @@ impl Router {
     /// each of them would wake the daemon once for nothing.
     fn correct_heap(&mut self) {
         while let Some(mut head) = self.heap.peek_mut() {
-            let Reverse((at, i)) = *head;
+            let Reverse((at, _, i)) = *head;
             let inst = &mut self.instances[i];
             let due = inst.next_due();
             if inst.armed != at || due == Time::NEVER {
@@ -171,7 +183,7 @@ impl Router {
                 PeekMut::pop(head);
             } else if due > at {
                 inst.armed = due;
-                *head = Reverse((due, i));
+                *head = Reverse((due, inst.turn, i));
             } else {
                 break;
             }
@@ -221,14 +233,26 @@ impl Router {
         self.delayed_until.map_or(now, |end| end.max(now))
     }
 
-    /// Puts the instance's entry into the heap if it is due before the entry already there.
+    /// Gives the instance's deadline, which has just been set, its turn and its entry in the heap.
     fn arm(&mut self, i: usize) {
+        self.instances[i].turn = self.turn();
+        self.queue(i);
+    }
+
+    /// Puts the instance's entry into the heap if it is due before the entry already there.
+    fn queue(&mut self, i: usize) {
         let inst = &mut self.instances[i];
         let due = inst.next_due();
         if due < inst.armed {
             inst.armed = due;
-            self.heap.push(Reverse((due, i)));
+            self.heap.push(Reverse((due, inst.turn, i)));
         }
+    }
+
+    /// The turn of a deadline that is set now.
+    fn turn(&mut self) -> u64 {
+        self.turns += 1;
+        self.turns
     }
 
     fn notify(&self, i: usize, event: NotifyEvent, out: &mut Vec<Action>) {

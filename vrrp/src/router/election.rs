@@ -172,10 +172,12 @@ impl Router {
         if inst.group.is_some_and(|g| self.groups[g].state == State::Master) {
             self.leave_with(now, i, out);
         }
+        let turn = self.turn();
         let inst = &mut self.instances[i];
         let deadline = now + inst.master_down_interval();
         let earlier = deadline < inst.deadline;
         inst.deadline = deadline;
+        inst.turn = turn;
         if earlier {
             self.arm(i);
         }

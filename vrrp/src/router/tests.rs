@@ -2,6 +2,7 @@
 
 mod delay;
 mod election;
+mod order;
 mod owners;
 mod reload;
 mod words;
