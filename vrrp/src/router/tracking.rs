@@ -77,6 +77,8 @@ pub(super) struct User {
     reverse: bool,
     /// The instance's own interface: a fault of its own kind, not a tracker's.
     own: bool,
+    /// Its place among those that only depend on it because their groups do: group, member.
+    by_group: Option<(usize, usize)>,
 }
 
 /// What a tracker does to an instance.
@@ -122,9 +124,16 @@ impl Router {
         self.trackers.iter().position(|t| t.kind == kind && t.name == name)
     }
 
-    /// Collects what every instance tracks, itself or through its group.
+    /// Collects what every instance tracks, itself or through its group. Those that track something
+    /// themselves react to it first, in file order; then those whose group does, in the group's order.
     pub(super) fn build_trackers(&mut self) {
         let mut builder = TrackerSet::default();
+        let mut places = vec![None; self.instances.len()];
+        for (g, group) in self.groups.iter().enumerate() {
+            for (position, &member) in group.settings.members.iter().enumerate() {
+                places[member] = Some((g, position));
+            }
+        }
         for (i, inst) in self.instances.iter().enumerate() {
             let s = &inst.settings;
             if let (Some(name), false) = (&s.interface, s.dont_track_primary) {
@@ -157,11 +166,23 @@ impl Router {
             ];
             for (kind, own, of_group) in lists {
                 let of_group = of_group.map_or(&[][..], Vec::as_slice);
-                builder.add_list(kind, i, of_group, &[]);
-                builder.add_list(kind, i, own, of_group);
+                for track in of_group {
+                    builder.add(
+                        kind,
+                        &track.name,
+                        User { by_group: places[i], ..listed(i, track) },
+                    );
+                }
+                for track in own.iter().filter(|t| of_group.iter().all(|g| g.name != t.name)) {
+                    builder.add(kind, &track.name, listed(i, track));
+                }
             }
         }
         self.trackers = builder.trackers;
+        for tracker in &mut self.trackers {
+            // Stable: the others stay in file order, before those that only their groups tie to it.
+            tracker.users.sort_by_key(|u| u.by_group);
+        }
         self.recount();
     }
 
@@ -417,7 +438,11 @@ fn clamp(total: i32) -> u8 {
 }
 
 fn user(instance: usize, weight: i32, reverse: bool, own: bool) -> User {
-    User { instance, weight, reverse, own }
+    User { instance, weight, reverse, own, by_group: None }
+}
+
+fn listed(instance: usize, track: &Track) -> User {
+    user(instance, track.weight, track.reverse, false)
 }
 
 #[derive(Default)]
@@ -429,12 +454,6 @@ struct TrackerSet {
 }
 
 impl TrackerSet {
-    fn add_list(&mut self, kind: TrackerKind, instance: usize, list: &[Track], but: &[Track]) {
-        for track in list.iter().filter(|t| but.iter().all(|b| b.name != t.name)) {
-            self.add(kind, &track.name, user(instance, track.weight, track.reverse, false));
-        }
-    }
-
     /// Position of the tracker. Neighbours mostly name the same one.
     fn tracker(&mut self, kind: TrackerKind, name: &str) -> usize {
         let last = self.trackers.get(self.last);
@@ -456,14 +475,18 @@ impl TrackerSet {
         self.last
     }
 
-    fn add(&mut self, kind: TrackerKind, name: &str, user: User) {
+    fn add(&mut self, kind: TrackerKind, name: &str, mut user: User) {
         let at = self.tracker(kind, name);
         let tracker = &mut self.trackers[at];
         // Several addresses on one interface are one interest in it.
-        let known = tracker.users.iter().rev().take_while(|u| u.instance == user.instance);
-        if !known.into_iter().any(|u| u.own == user.own && u.weight == user.weight) {
-            tracker.users.push(user);
+        let mut own = tracker.users.iter().rev().take_while(|u| u.instance == user.instance);
+        if own.clone().any(|u| u.own == user.own && u.weight == user.weight) {
+            return;
         }
+        if own.next().is_some() {
+            user.by_group = None;
+        }
+        tracker.users.push(user);
     }
 }
 

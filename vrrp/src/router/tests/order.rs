@@ -1,7 +1,7 @@
 //! Who is told first.
 
 use super::*;
-use NotifyEvent::{Backup, Master};
+use NotifyEvent::{Backup, Fault, Master};
 
 fn tracking(names: &[&str]) -> InstanceSettings {
     InstanceSettings { track_interfaces: tracks(names, 0), ..instance(100) }
@@ -24,6 +24,25 @@ fn told(names: &[&str], event: NotifyEvent) -> Vec<(Subject, NotifyEvent)> {
         name => Subject::Instance(usize::from(name.as_bytes()[0] - b'A')),
     };
     names.iter().map(|name| (subject(name), event)).collect()
+}
+
+#[test]
+fn what_a_group_tracks_concerns_its_members_in_its_order_behind_the_others() {
+    let mut settings =
+        several(vec![instance(100), instance(100), instance(100), tracking(&["eth1"])], &[2, 0, 1]);
+    settings.groups[0].track_interfaces = tracks(&["eth0", "eth1"], 0);
+    let mut b = Bench::with(settings);
+    b.track(TrackerKind::Interface, "eth1", Status::Up);
+    b.start();
+    b.track(TrackerKind::Interface, "eth1", Status::Down);
+    assert_eq!(b.events(), told(&["D", "C", "A", "B", "G"], Fault));
+    b.track(TrackerKind::Interface, "eth1", Status::Up);
+    assert_eq!(b.events(), told(&["D", "B", "C", "A", "G"], Backup));
+    // Every member depends on this one by itself.
+    b.track(TrackerKind::Interface, "eth0", Status::Down);
+    assert_eq!(b.events(), told(&["A", "C", "B", "G", "D"], Fault));
+    b.track(TrackerKind::Interface, "eth0", Status::Up);
+    assert_eq!(b.events(), told(&["C", "A", "B", "G", "D"], Backup));
 }
 
 /// The member whose timer was set last has its time come last, and leads.
