@@ -47,6 +47,15 @@ pub enum Action {
         /// Effective priority; 0 for groups.
         priority: u8,
     },
+    /// Write a state to the FIFOs that did not change (`fifo_write_vrrp_states_on_reload`).
+    Repeat {
+        /// Whom it is about.
+        subject: Subject,
+        /// The state.
+        event: NotifyEvent,
+        /// Effective priority; 0 for groups.
+        priority: u8,
+    },
     /// A log line.
     Log {
         /// Only with detailed logging.
@@ -87,6 +96,20 @@ pub enum NotifyEvent {
 }
 
 impl NotifyEvent {
+    /// Whether it is a change of state, which generic scripts and mails tell of.
+    pub const fn is_state(self) -> bool {
+        match self {
+            NotifyEvent::Master
+            | NotifyEvent::Backup
+            | NotifyEvent::Fault
+            | NotifyEvent::Stop
+            | NotifyEvent::Deleted => true,
+            NotifyEvent::MasterRxLowerPri
+            | NotifyEvent::MasterPriority
+            | NotifyEvent::BackupPriority => false,
+        }
+    }
+
     /// The word of scripts and FIFO lines.
     pub const fn word(self) -> &'static str {
         match self {

@@ -9,6 +9,7 @@
 //! - [`election`]: adverts and deadlines (RFC 9568 §6.4).
 //! - [`group`]: sync groups, whose members move together.
 //! - [`tracking`]: interfaces, scripts and files that decide about FAULT and priority.
+//! - [`order`]: the order in which a start and a reload tell what they do.
 //! - [`reload`]: a new configuration over a running one.
 //!
 //! # Deadlines
@@ -20,6 +21,7 @@
 
 mod election;
 mod group;
+mod order;
 mod reload;
 mod tracking;
 mod transition;
@@ -135,12 +137,15 @@ impl Router {
             log(out, format!("Delaying startup for {} seconds", delay.as_secs_f64()));
         }
         for i in 0..self.instances.len() {
+            self.tell_start_priority(i, out);
             self.log_start_faults(i, out);
         }
+        let from = out.len();
         self.start_groups(out);
         for i in 0..self.instances.len() {
             self.start_instance(now, i, out);
         }
+        self.order_told(&mut out[from..]);
     }
 
     /// Runs everything due at `now`.

@@ -112,6 +112,8 @@ struct Notice {
     priority: u8,
     /// A reload removed the instance.
     removed: bool,
+    /// Nothing changed: for the FIFOs only.
+    repeated: bool,
 }
 
 /// All of VRRP.
@@ -343,6 +345,14 @@ impl Vrrp {
                     event: *event,
                     priority: *priority,
                     removed: false,
+                    repeated: false,
+                }),
+                Action::Repeat { subject, event, priority } => self.notices.push_back(Notice {
+                    subject: *subject,
+                    event: *event,
+                    priority: *priority,
+                    removed: false,
+                    repeated: true,
                 }),
                 _ => {}
             }

@@ -32,10 +32,7 @@ impl Router {
         let waits =
             self.instances[i].scripts_in_init > 0 || group.is_some_and(|g| self.group_waits(g));
         let begin = self.begin(now);
-        let known = self.instances[i].is_known_faulty()
-            || group.is_some_and(|g| {
-                self.members(g).members.iter().any(|&m| self.instances[m].is_known_faulty())
-            });
+        let known = self.is_in_known_fault(i);
         let inst = &mut self.instances[i];
         inst.last_transition = now;
         if faulty || waits {

@@ -53,7 +53,7 @@ impl Router {
         Rc::clone(&self.groups[group].settings)
     }
 
-    /// Gives each group its first state and tells about it, before its members' first states.
+    /// Gives each group its first state and tells about it.
     pub(super) fn start_groups(&mut self, out: &mut Vec<Action>) {
         for g in 0..self.groups.len() {
             let group = self.members(g);

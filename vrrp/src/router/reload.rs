@@ -59,13 +59,15 @@ fn matches(old: &[Rc<InstanceSettings>], new: &[InstanceSettings]) -> Vec<Option
 }
 
 impl Router {
-    /// Releases the instances that `new` does not have any more and tells about them.
-    pub fn retire(&mut self, new: &Settings, out: &mut Vec<Action>) {
+    /// Releases the instances that `new` does not have any more and tells about them, except of those
+    /// that are in FAULT and would only be said to be so. Returns their positions.
+    pub fn retire(&mut self, new: &Settings, out: &mut Vec<Action>) -> Vec<usize> {
         let mut kept = vec![false; self.instances.len()];
         for i in matches(&self.settings(), &new.instances).into_iter().flatten() {
             kept[i] = true;
         }
-        for (i, _) in kept.iter().enumerate().filter(|(_, kept)| !**kept) {
+        let gone: Vec<usize> = (0..kept.len()).filter(|&i| !kept[i]).collect();
+        for &i in &gone {
             if self.instances[i].state == State::Master {
                 self.release(i, out);
             }
@@ -74,8 +76,11 @@ impl Router {
             } else {
                 NotifyEvent::Fault
             };
-            self.notify(i, event, out);
+            if event != NotifyEvent::Fault || self.instances[i].state != State::Fault {
+                self.notify(i, event, out);
+            }
         }
+        gone
     }
 
     fn settings(&self) -> Vec<Rc<InstanceSettings>> {
@@ -161,9 +166,15 @@ impl Router {
         self.shorten_delay(now, out);
         for i in 0..self.instances.len() {
             if map.get(i).copied().flatten().is_none() {
+                self.tell_start_priority(i, out);
                 self.log_start_faults(i, out);
+            } else if let Some((effective, interval)) = self.instances[i].before_reload.take()
+                && effective != self.instances[i].effective
+            {
+                self.priority_changed(i, effective, interval, out);
             }
         }
+        let from = out.len();
         self.start_groups(out);
         for i in 0..self.instances.len() {
             if self.instances[i].state == State::Init {
@@ -173,6 +184,10 @@ impl Router {
             }
         }
         self.resume_groups(now, out);
+        if self.globals.fifo_write_states_on_reload {
+            self.repeat_states(from, out);
+        }
+        self.order_told(&mut out[from..]);
         for i in 0..self.instances.len() {
             self.instances[i].armed = Time::NEVER;
             self.arm(i);
@@ -201,11 +216,6 @@ impl Router {
     }
 
     fn resume_instance(&mut self, now: Time, i: usize, out: &mut Vec<Action>) {
-        if let Some((effective, interval)) = self.instances[i].before_reload.take()
-            && effective != self.instances[i].effective
-        {
-            self.priority_changed(i, effective, interval, out);
-        }
         self.settle(now, i, out);
         let begin = self.begin(now);
         let inst = &mut self.instances[i];

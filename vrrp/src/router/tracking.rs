@@ -381,6 +381,15 @@ impl Router {
         true
     }
 
+    /// Tells of a priority that trackers have moved before the instance's first state.
+    pub(super) fn tell_start_priority(&mut self, i: usize, out: &mut Vec<Action>) {
+        let inst = &self.instances[i];
+        let (base, interval) = (inst.settings.priority, inst.master_down_interval());
+        if inst.effective != base {
+            self.priority_changed(i, base, interval, out);
+        }
+    }
+
     /// Says at start why an instance begins in FAULT, and which groups it takes there.
     pub(super) fn log_start_faults(&self, i: usize, out: &mut Vec<Action>) {
         let inst = &self.instances[i];

@@ -421,13 +421,16 @@ pub fn reload<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W, settings: Settings) {
     // What still waits names instances by position.
     tell::tell(s, w, usize::MAX);
     let Some(vrrp) = w.vrrp() else { return };
-    vrrp.router.retire(&settings, &mut vrrp.actions);
+    let gone = vrrp.router.retire(&settings, &mut vrrp.actions);
     vrrp.perform();
     for notice in &mut vrrp.notices {
         notice.removed = true;
     }
     tell::tell(s, w, usize::MAX);
     let Some(vrrp) = w.vrrp() else { return };
+    for i in gone {
+        vrrp.mailed.forget("INSTANCE", &vrrp.router.instances()[i].settings.name);
+    }
     if let Some(watch) = &vrrp.watch {
         s.forget(watch.fd());
     }
@@ -442,9 +445,6 @@ pub fn reload<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W, settings: Settings) {
     vrrp.router.resume(now, &map, &mut vrrp.actions);
     checks::start(s, w);
     files::wait(s, w);
-    if w.vrrp().is_some_and(|v| v.router.globals().fifo_write_states_on_reload) {
-        tell::tell_states(w);
-    }
     finish(s, w);
 }
 

@@ -10,7 +10,6 @@ use scheduler::Scheduler;
 use super::{HasVrrp, Notice, Vrrp};
 use crate::action::{NotifyEvent, Subject};
 use crate::config::NotifySettings;
-use crate::state::State;
 
 /// Everything one notification needs, taken out of the world so that the notifier can be borrowed.
 struct Told {
@@ -56,24 +55,6 @@ pub(super) fn tell<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W, limit: usize) {
     W::states_told(s, w);
 }
 
-/// Writes the current state of everything to the FIFOs (`fifo_write_vrrp_states_on_reload`).
-pub(super) fn tell_states<W: HasVrrp>(w: &mut W) {
-    let Some(vrrp) = w.vrrp() else { return };
-    let mut lines: Vec<String> = Vec::new();
-    for inst in vrrp.router.instances() {
-        let word = inst.state().word();
-        lines.push(vrrp_line("INSTANCE", &inst.settings.name, word, inst.effective_priority()));
-    }
-    for group in vrrp.router.groups() {
-        if group.state() != State::Init {
-            lines.push(vrrp_line("GROUP", &group.settings.name, group.state().word(), 0));
-        }
-    }
-    for line in lines {
-        w.notify().write_vrrp(&line);
-    }
-}
-
 impl Vrrp {
     /// `faults` is whether changes to FAULT are mailed.
     fn words(&mut self, notice: &Notice, faults: bool) -> Option<Told> {
@@ -90,6 +71,7 @@ impl Vrrp {
         // A removed instance is reported as FAULT unless it asked for DELETED, and its fault script
         // is not run (the C daemon's choice, which scripts cope with).
         let own = match notice.event {
+            _ if notice.repeated => None,
             NotifyEvent::Master => settings.master.map(|s| ("notify_master", *s)),
             NotifyEvent::Backup => settings.backup.map(|s| ("notify_backup", *s)),
             NotifyEvent::Fault if notice.removed => None,
@@ -101,17 +83,9 @@ impl Vrrp {
             }
             NotifyEvent::MasterPriority | NotifyEvent::BackupPriority => None,
         };
-        let state = matches!(
-            notice.event,
-            NotifyEvent::Master
-                | NotifyEvent::Backup
-                | NotifyEvent::Fault
-                | NotifyEvent::Stop
-                | NotifyEvent::Deleted
-        );
-        let news = settings.smtp_alert
-            && state
-            && self.mailed.is_news(kind, &name, notice.event, notice.removed, faults);
+        let state = notice.event.is_state() && !notice.repeated;
+        let news =
+            settings.smtp_alert && state && self.mailed.is_news(kind, &name, notice.event, faults);
         let mail = news.then(|| alert(kind == "GROUP", &name, notice.event));
         Some(Told {
             kind,
@@ -130,24 +104,23 @@ impl Vrrp {
 pub(super) struct Mailed(HashMap<(&'static str, String), NotifyEvent>);
 
 impl Mailed {
-    /// Whether a mail is due: `faults` are wanted, and the last one did not say the same. Nothing is
-    /// kept of what is removed.
+    /// Whether a mail is due: `faults` are wanted, and the last one did not say the same.
     fn is_news(
         &mut self,
         kind: &'static str,
         name: &str,
         event: NotifyEvent,
-        removed: bool,
         faults: bool,
     ) -> bool {
-        let key = (kind, name.to_owned());
-        let wanted = faults || event != NotifyEvent::Fault;
-        let last = match (removed, wanted) {
-            (true, _) => self.0.remove(&key),
-            (false, true) => self.0.insert(key, event),
-            (false, false) => None,
-        };
-        wanted && last != Some(event)
+        if !faults && event == NotifyEvent::Fault {
+            return false;
+        }
+        self.0.insert((kind, name.to_owned()), event) != Some(event)
+    }
+
+    /// Nothing is kept of what a reload removes: one of the same name that comes later is another.
+    pub(super) fn forget(&mut self, kind: &'static str, name: &str) {
+        self.0.remove(&(kind, name.to_owned()));
     }
 }
 
@@ -175,24 +148,21 @@ mod tests {
 
     #[test]
     fn only_news_is_mailed() {
-        use NotifyEvent::{Backup, Deleted, Fault, Master};
+        use NotifyEvent::{Backup, Fault, Master};
         let mut mailed = Mailed::default();
-        let mut is_news =
-            |event, removed, faults| mailed.is_news("INSTANCE", "N", event, removed, faults);
-        assert!(is_news(Backup, false, true));
-        assert!(!is_news(Backup, false, true));
-        assert!(is_news(Master, false, true));
-        assert!(is_news(Fault, false, true));
-        assert!(!is_news(Fault, false, false));
-        assert!(is_news(Backup, false, false));
+        let mut is_news = |event, faults| mailed.is_news("INSTANCE", "N", event, faults);
+        assert!(is_news(Backup, true));
+        assert!(!is_news(Backup, true));
+        assert!(is_news(Master, true));
+        assert!(is_news(Fault, true));
+        assert!(!is_news(Fault, false));
+        assert!(is_news(Backup, false));
         // As if FAULT had not been.
-        assert!(!is_news(Fault, false, false));
-        assert!(!is_news(Backup, false, false));
+        assert!(!is_news(Fault, false));
+        assert!(!is_news(Backup, false));
         // One of the same name that comes later is another.
-        assert!(!is_news(Fault, true, false));
-        assert!(is_news(Backup, false, false));
-        assert!(is_news(Deleted, true, true));
-        assert!(is_news(Backup, false, true));
+        mailed.forget("INSTANCE", "N");
+        assert!(mailed.is_news("INSTANCE", "N", Backup, true));
     }
 
     #[test]

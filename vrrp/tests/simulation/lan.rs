@@ -86,6 +86,8 @@ pub struct Lan {
     steps: Vec<Option<Step>>,
     serial: u64,
     actions: Vec<Action>,
+    /// The actions are those of a start or a reload.
+    at_once: bool,
 }
 
 impl Lan {
@@ -106,6 +108,7 @@ impl Lan {
             steps: Vec::new(),
             serial: 0,
             actions: Vec::new(),
+            at_once: false,
         }
     }
 
@@ -186,7 +189,7 @@ impl Lan {
         node.told.clear();
         node.regrouped = false;
         node.delayed_until = self.now + node.settings.globals.startup_delay;
-        self.run_router(n, |router, now, out| router.start(now, out));
+        self.run_at_once(n, |router, now, out| router.start(now, out));
     }
 
     /// The machine dies: nothing is sent, its addresses are gone with it.
@@ -295,7 +298,7 @@ impl Lan {
         }
         self.nodes[n].router = Some(router);
         self.nodes[n].rebuild();
-        self.run_router(n, move |_, _, actions| *actions = out);
+        self.run_at_once(n, move |_, _, actions| *actions = out);
     }
 
     // ----- packets -----
@@ -400,6 +403,18 @@ impl Lan {
 
     // ----- executing actions and watching the invariants -----
 
+    /// As [`Lan::run_router`], for a start or a reload: what is told is in the order of its ranks.
+    fn run_at_once(&mut self, n: usize, act: impl FnOnce(&mut Router, Time, &mut Vec<Action>)) {
+        self.at_once = true;
+        self.run_router(n, act);
+        self.at_once = false;
+        let Some(router) = &self.nodes[n].router else { return };
+        let places: Vec<_> = self.actions.iter().filter_map(|a| place(router, a)).collect();
+        if !places.is_sorted() {
+            self.broken = Some(format!("router {n} tells in the order {places:?}"));
+        }
+    }
+
     fn run_router(&mut self, n: usize, act: impl FnOnce(&mut Router, Time, &mut Vec<Action>)) {
         let mut actions = std::mem::take(&mut self.actions);
         actions.clear();
@@ -436,6 +451,15 @@ impl Lan {
     }
 
     fn notified(&mut self, n: usize, subject: Subject, event: NotifyEvent) {
+        if let (Subject::Group(g), false) = (subject, self.at_once)
+            && let Some(router) = &self.nodes[n].router
+        {
+            let told = |m: &usize| self.nodes[n].told.get(&Some(*m));
+            let mut members = router.groups()[g].settings.members.iter();
+            if event != NotifyEvent::Stop && members.any(|m| told(m).is_some_and(|e| *e != event)) {
+                self.broken = Some(format!("router {n}: its group is told of before its members"));
+            }
+        }
         if matches!(event, NotifyEvent::Master) && matches!(subject, Subject::Instance(_)) {
             self.takeovers += 1;
         }
@@ -523,6 +547,24 @@ impl Lan {
                 r.instances().iter().any(|i| i.settings.vrid == vrid && i.state() != State::Fault)
             })
         })
+    }
+}
+
+/// Rank and position of what a start or a reload tells: instances in FAULT, groups, instances in other
+/// states, groups that have become MASTER.
+fn place(router: &Router, action: &Action) -> Option<(u8, usize)> {
+    match *action {
+        Action::Notify {
+            event: NotifyEvent::MasterPriority | NotifyEvent::BackupPriority, ..
+        } => None,
+        Action::Notify { subject: Subject::Instance(i), .. } => {
+            let faulty = router.instances()[i].state() == State::Fault;
+            Some((if faulty { 0 } else { 2 }, i))
+        }
+        Action::Notify { subject: Subject::Group(g), event, .. } => {
+            Some((if event == NotifyEvent::Master { 3 } else { 1 }, g))
+        }
+        _ => None,
     }
 }
 

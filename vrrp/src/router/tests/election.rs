@@ -96,7 +96,7 @@ fn every_way_out_of_master_is_counted_once() {
         |b| b.hear(HIGHER, 200),
         |b| b.track(TrackerKind::Interface, "eth0", Status::Down),
         |b| b.router.shutdown(b.now, false, &mut b.out),
-        |b| b.router.retire(&Settings::default(), &mut b.out),
+        |b| drop(b.router.retire(&Settings::default(), &mut b.out)),
     ];
     for way in ways {
         let mut b = Bench::started(instance(100)).become_master();

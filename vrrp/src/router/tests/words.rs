@@ -26,7 +26,7 @@ fn a_group_that_starts_in_fault_says_which_member_is_to_blame() {
         ]
     );
     let fault = |s| (s, NotifyEvent::Fault);
-    let told = [Subject::Group(0), Subject::Instance(0), Subject::Instance(1)].map(fault);
+    let told = [Subject::Instance(0), Subject::Instance(1), Subject::Group(0)].map(fault);
     assert_eq!(b.events(), told);
 }
 
