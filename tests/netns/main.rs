@@ -28,6 +28,7 @@ mod notifying;
 mod paths;
 mod reload;
 mod service;
+mod telling;
 mod timing;
 mod tracking;
 mod web_servers;
