@@ -267,7 +267,7 @@ impl Lan {
         self.note(|| {
             format!("router {n} reloads, {}", if unchanged { "unchanged" } else { "changed" })
         });
-        self.nodes[n].regrouped |= settings.groups != self.nodes[n].settings.groups;
+        self.nodes[n].regrouped |= grouped(&settings) != grouped(&self.nodes[n].settings);
         if settings.groups.is_empty() {
             self.nodes[n].told.remove(&None);
         }
@@ -548,6 +548,12 @@ impl Lan {
             })
         })
     }
+}
+
+/// The VRIDs of each group's members: positions mean others when a reload takes instances away.
+fn grouped(settings: &Settings) -> Vec<Vec<u8>> {
+    let vrid = |m: &usize| settings.instances[*m].vrid;
+    settings.groups.iter().map(|g| g.members.iter().map(vrid).collect()).collect()
 }
 
 /// Rank and position of what a start or a reload tells: instances in FAULT, groups, instances in other
