@@ -77,9 +77,12 @@ impl Router {
                 State::Backup
             };
             let before = std::mem::replace(&mut self.groups[g].state, state);
+            // Owners become MASTER at once, and the group need not be told of BACKUP before; unless it was
+            // MASTER already, with members that a reload has replaced.
+            let told_soon = state == State::Backup && before != State::Master;
             if state != State::Init
                 && state != before
-                && !(state == State::Backup && self.group_is_all_owners(g))
+                && !(told_soon && self.group_is_all_owners(g))
             {
                 notify_group(g, event(state), out);
             }

@@ -65,3 +65,23 @@ fn an_owner_in_a_group_with_others_begins_like_them() {
     b.pass(3100);
     assert_eq!(b.states(), [State::Master; 3]);
 }
+
+/// A reload puts other owners in the place of all its members.
+#[test]
+fn a_group_of_new_owners_is_not_told_to_be_master_twice() {
+    let mut b = pair(owner(), owner());
+    b.pass(0);
+    let mut settings = several(vec![owner(), owner()], &[0, 1]);
+    for (inst, vrid) in settings.instances.iter_mut().zip([7, 8]) {
+        inst.vrid = vrid;
+    }
+    b.reload(settings);
+    let mut of_group = b.events();
+    b.pass(0);
+    of_group.extend(b.events());
+    of_group.retain(|(subject, _)| *subject == Subject::Group(0));
+    assert_eq!(
+        of_group.iter().map(|e| e.1).collect::<Vec<_>>(),
+        [NotifyEvent::Backup, NotifyEvent::Master]
+    );
+}
