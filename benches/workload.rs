@@ -10,9 +10,9 @@ use netlink::AddressRequest;
 use notify::{HasNotify, Notifier};
 use scheduler::{Scheduler, Time};
 use vrrp::config::{
-    AddressSettings, Builder, Family, Host, InstanceSettings, InterfaceFacts, Settings, Version,
+    AddressSettings, Authentication, Builder, Family, Host, InstanceSettings, InterfaceFacts, Settings, Version,
 };
-use vrrp::packet::{AdvertSpec, ChecksumForm, Template};
+use vrrp::packet::{AdvertSpec, ChecksumForm, Sequence, Template};
 use vrrp::router::{Router, Status, TrackerKind};
 
 /// Keywords of VRRP and of the health checkers.
@@ -257,7 +257,8 @@ pub fn template(version: Version, addresses: usize) -> Template {
         priority: 100,
         interval: Duration::from_secs(1),
         addresses: &addresses,
-        password: None,
+        authentication: Authentication::None,
+        sequence: Sequence::default(),
         source: MASTER,
         destination: Ipv4Addr::new(224, 0, 0, 18).into(),
         checksum: ChecksumForm::Destination,

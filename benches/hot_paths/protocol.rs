@@ -9,9 +9,9 @@ use benches::{MASTER, router as started, settings, template};
 use gungraun::{library_benchmark, library_benchmark_group};
 use scheduler::Time;
 use vrrp::action::Action;
-use vrrp::config::{Family, Settings, Version};
+use vrrp::config::{Authentication, Family, Settings, Version};
 use vrrp::io::{Outgoing, SendBatch};
-use vrrp::packet::{AddressSet, ChecksumPolicy, Expect, Packet, Template, Verdict, validate};
+use vrrp::packet::{AddressSet, ChecksumPolicy, Expect, Packet, Sequence, Template, Verdict, validate};
 use vrrp::router::{Heard, Router};
 
 /// Adverts in each benchmark of packets.
@@ -68,7 +68,8 @@ fn validate_1000((template, addresses): (Template, AddressSet)) -> Option<Verdic
     let expect = Expect {
         version: Version::V3,
         interval: Duration::from_secs(1),
-        password: None,
+        authentication: Authentication::None,
+        sequence: Sequence::default(),
         peers: &[],
         check_source: false,
         addresses: &addresses,

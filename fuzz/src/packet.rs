@@ -3,8 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use vrrp::config::{Family, Peer, Version};
-use vrrp::packet::{AddressSet, ChecksumPolicy, Expect, Packet, Stats, validate};
+use vrrp::config::{Authentication, Family, Peer, Version};
+use vrrp::packet::{AddressSet, ChecksumPolicy, Expect, Packet, Sequence, Stats, validate};
 
 const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
 const OURS_4: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
@@ -41,7 +41,12 @@ pub fn packet(data: &[u8]) {
     let expect = Expect {
         version: if bit(1) { Version::V3 } else { Version::V2 },
         interval: Duration::from_secs(1),
-        password: bit(2).then_some(*b"password"),
+        authentication: match (bit(2), bit(7)) {
+            (true, false) => Authentication::Password(*b"password"),
+            (true, true) => Authentication::Ah(*b"password"),
+            (false, _) => Authentication::None,
+        },
+        sequence: Sequence::default(),
         peers: if bit(3) { &peers } else { &[] },
         check_source: bit(4),
         addresses: &addresses,
@@ -55,6 +60,16 @@ pub fn packet(data: &[u8]) {
         ignore_adverts: false,
     };
     let verdict = validate(&packet, &expect);
+    let numbered = verdict.sequence();
+    let signed =
+        matches!((expect.version, expect.authentication), (Version::V2, Authentication::Ah(_)));
+    if verdict.outcome.is_ok() && signed {
+        assert!(numbered.is_some());
+        // Heard once, it is old.
+        let mut again = expect.clone();
+        again.sequence.heard(numbered.unwrap_or_default());
+        assert!(validate(&packet, &again).outcome.is_err());
+    }
     let mut stats = Stats::default();
     stats.record(&verdict);
     match &verdict.outcome {

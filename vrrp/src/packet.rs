@@ -8,6 +8,7 @@
 //! Wire formats: RFC 3768 section 5.1 (v2), RFC 9568 section 5.1 (v3).
 
 mod address_set;
+mod ah;
 pub mod checksum;
 mod emit;
 mod parse;
@@ -17,6 +18,7 @@ mod validate;
 mod verdict;
 
 pub use address_set::AddressSet;
+pub use ah::Sequence;
 pub use emit::{AdvertSpec, ChecksumForm, EmitError, Template, emit};
 pub use parse::{Advert, Packet, TooShort};
 pub use stats::{Counter, Stats};

@@ -267,6 +267,29 @@ pub struct Peer {
     pub max_ttl: u8,
 }
 
+/// What adverts of version 2 are authenticated by. Passwords have eight bytes, padded by zeroes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Authentication {
+    /// Nothing.
+    #[default]
+    None,
+    /// `PASS`: this password, in the clear.
+    Password([u8; 8]),
+    /// `AH`: an authentication header with this key; IPv4 only.
+    Ah([u8; 8]),
+}
+
+impl Authentication {
+    /// The number in the packet.
+    pub fn number(self) -> u8 {
+        match self {
+            Authentication::None => 0,
+            Authentication::Password(_) => 1,
+            Authentication::Ah(_) => 2,
+        }
+    }
+}
+
 /// One `vrrp_instance`, with every default resolved.
 #[derive(Clone, Debug, PartialEq)]
 pub struct InstanceSettings {
@@ -310,8 +333,8 @@ pub struct InstanceSettings {
     pub accept: bool,
     /// `skip_check_adv_addr`.
     pub skip_check_adv_addr: bool,
-    /// Simple password, zero padded (v2 only).
-    pub password: Option<[u8; 8]>,
+    /// `authentication` (v2 only).
+    pub authentication: Authentication,
     /// `mcast_src_ip` or `unicast_src_ip`.
     pub source: Option<IpAddr>,
     /// `track_src_ip`.
@@ -385,7 +408,7 @@ impl InstanceSettings {
             timer_expired_backup: None,
             accept: true,
             skip_check_adv_addr: false,
-            password: None,
+            authentication: Authentication::None,
             source: None,
             track_source: false,
             group_address: match family {

@@ -9,7 +9,7 @@ use config::{Class, Context};
 use super::builder::Builder;
 use super::draft::{AuthType, InstanceDraft};
 use super::instance::family_of;
-use super::{Family, GarpSettings, InstanceSettings, Version};
+use super::{Authentication, Family, GarpSettings, InstanceSettings, Version};
 
 /// The work on one instance: the draft loses what does not hold.
 struct Resolver<'a, 'c> {
@@ -21,6 +21,7 @@ struct Resolver<'a, 'c> {
     family: Family,
     priority: u8,
     wants_master: bool,
+    authentication: Authentication,
     config_fault: Option<String>,
 }
 
@@ -48,13 +49,14 @@ pub(super) fn resolve(
         family,
         priority,
         wants_master,
+        authentication: Authentication::None,
         config_fault: None,
     };
     r.identity();
     r.interface();
     r.unicast();
     r.virtual_mac();
-    r.authentication();
+    r.authentication = r.authentication();
     let advert_interval = r.advert_interval();
     r.preemption();
     r.addresses();
@@ -201,12 +203,11 @@ impl Resolver<'_, '_> {
         }
     }
 
-    fn authentication(&mut self) {
+    fn authentication(&mut self) -> Authentication {
         self.hmac();
         if self.d.auth_type == AuthType::None {
             // A password without a type says nothing.
-            self.d.password = None;
-            return;
+            return Authentication::None;
         }
         if self.d.hmac.is_some() {
             self.complain("auth_hmac cannot be combined with authentication, dropping legacy auth");
@@ -214,12 +215,20 @@ impl Resolver<'_, '_> {
             self.complain("Strict mode does not support authentication. Ignoring.");
         } else if self.version == Version::V3 {
             self.complain("VRRP version 3 does not support authentication. Ignoring.");
-        } else if self.d.password.is_none() {
+        } else if let Some(password) = self.d.password {
+            return self.authentication_with(password);
+        } else {
             self.complain("Authentication specified but no password given. Ignoring");
-        } else if self.d.auth_type == AuthType::Pass {
-            return;
+        }
+        Authentication::None
+    }
+
+    fn authentication_with(&mut self, password: [u8; 8]) -> Authentication {
+        if self.d.auth_type == AuthType::Pass {
+            Authentication::Password(password)
         } else if self.family == Family::V6 {
             self.complain("Cannot use AH authentication with IPv6. ignoring");
+            Authentication::None
         } else {
             if self.wants_master && self.priority != 255 {
                 self.complain(
@@ -227,9 +236,8 @@ impl Resolver<'_, '_> {
                 );
                 self.wants_master = false;
             }
-            self.log("auth_type AH has no effect yet: the instance runs WITHOUT authentication");
+            Authentication::Ah(password)
         }
-        self.d.password = None;
     }
 
     fn hmac(&mut self) {
@@ -492,7 +500,7 @@ impl Resolver<'_, '_> {
             timer_expired_backup: d.timer_expired_backup,
             accept,
             skip_check_adv_addr: d.skip_check_adv_addr.unwrap_or(g.defaults.skip_check_adv_addr),
-            password: d.password,
+            authentication: self.authentication,
             track_source: d.track_source && d.source.is_some(),
             source: d.source,
             group_address,

@@ -9,7 +9,9 @@ use super::path;
 use super::scripts::transitions;
 use super::snapshot::{PortView, Snapshot};
 use super::text::{Text, general, signed};
-use crate::config::{Family, GarpSettings, InstanceSettings, Track, UnicastChecksum, Version};
+use crate::config::{
+    Authentication, Family, GarpSettings, InstanceSettings, Track, UnicastChecksum, Version,
+};
 use crate::instance::Instance;
 use crate::state::{Faults, State};
 
@@ -221,9 +223,10 @@ fn election(t: &mut Text, inst: &Instance) {
 }
 
 fn authentication(t: &mut Text, c: &InstanceSettings) {
-    match (c.version, c.password) {
-        (Version::V2, None) => t.put("   Authentication type = none").end(),
-        (Version::V2, Some(_)) => {
+    match (c.version, c.authentication) {
+        (Version::V2, Authentication::None) => t.put("   Authentication type = none").end(),
+        (Version::V2, Authentication::Ah(_)) => t.put("   Authentication type = IPSEC_AH").end(),
+        (Version::V2, Authentication::Password(_)) => {
             t.put("   Authentication type = SIMPLE_PASSWORD\n   Password = ********\n");
         }
         (Version::V3, _) if c.family == Family::V4 => {

@@ -9,7 +9,7 @@ use super::clock::Clock;
 use super::snapshot::Snapshot;
 use super::text::{general, number, signed, stamp};
 use super::{address, instance, path, path_text, scripts};
-use crate::config::{AddressSettings, InstanceSettings, PathSettings, Track};
+use crate::config::{AddressSettings, Authentication, InstanceSettings, PathSettings, Track};
 use crate::instance::Instance;
 use crate::packet::Counter;
 use crate::state::State;
@@ -116,8 +116,8 @@ impl Json<'_> {
         self.names("track_ifp", &c.track_interfaces);
         self.commands(&c.track_scripts);
         self.names("track_process", &c.track_processes);
-        self.number("auth_type", c.password.is_some());
-        if c.password.is_some() {
+        self.number("auth_type", c.authentication.number());
+        if c.authentication != Authentication::None {
             self.text("auth_data", "********");
         }
     }

@@ -27,7 +27,7 @@ pub(super) fn pool(t: &mut Text, s: &Snapshot<'_>) {
                 Family::V6 => "IPv6",
             },
         );
-        t.put("   Protocol = VRRP\n");
+        t.word("   Protocol = ", if socket.key.ah { "AH" } else { "VRRP" });
         match socket.key.carriage {
             Carriage::Multicast(_) => t.put("   Type = Multicast").end(),
             Carriage::Unicast(address) => {

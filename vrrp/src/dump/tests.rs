@@ -200,7 +200,7 @@ fn full_v2() -> World {
     a.no_addresses = true;
     a.nopreempt = true;
     a.preempt_delay = Duration::from_millis(2500);
-    a.password = Some(*b"secret12");
+    a.authentication = Authentication::Password(*b"secret12");
     a.source = Some(ip("10.55.0.1"));
     a.promote_secondaries = true;
     a.kernel_rx_buf_size = 300_000;

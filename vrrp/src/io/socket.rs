@@ -12,7 +12,7 @@ use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockAddr, Socket, Type}
 
 use super::{SEND_BUFFER, accept_nothing, error_text, sys};
 use crate::config::Family;
-use crate::packet::{ADVERT_TOS, ADVERT_TTL, CHECKSUM_OFFSET, PROTOCOL};
+use crate::packet::{ADVERT_TOS, ADVERT_TTL, CHECKSUM_OFFSET, PROTOCOL, PROTOCOL_AH};
 
 /// How the instances of a socket pair reach each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,9 +30,16 @@ pub struct SocketKey {
     pub interface: u32,
     /// Group, or unicast source.
     pub carriage: Carriage,
+    /// Adverts have an authentication header, which is another protocol of IP.
+    pub ah: bool,
 }
 
 impl SocketKey {
+    /// Protocol of IP.
+    pub fn protocol(&self) -> u8 {
+        if self.ah { PROTOCOL_AH } else { PROTOCOL }
+    }
+
     /// Address family.
     pub fn family(&self) -> Family {
         match self.carriage {
@@ -198,13 +205,13 @@ fn option(
     move |error| SocketError::Option { option, interface, error }
 }
 
-fn raw_socket(family: Family) -> Result<Socket, SocketError> {
-    let domain = match family {
+fn raw_socket(key: SocketKey) -> Result<Socket, SocketError> {
+    let domain = match key.family() {
         Family::V4 => Domain::IPV4,
         Family::V6 => Domain::IPV6,
     };
     // Close-on-exec comes with it.
-    let socket = Socket::new(domain, Type::RAW, Some(Protocol::from(i32::from(PROTOCOL))))
+    let socket = Socket::new(domain, Type::RAW, Some(Protocol::from(i32::from(key.protocol()))))
         .map_err(SocketError::Open)?;
     socket.set_nonblocking(true).map_err(SocketError::Open)?;
     Ok(socket)
@@ -215,7 +222,7 @@ fn open_receive(
     interface: Option<&str>,
     receive_buffer: Option<usize>,
 ) -> Result<Socket, SocketError> {
-    let socket = raw_socket(key.family())?;
+    let socket = raw_socket(key)?;
     if let Some(bytes) = receive_buffer {
         set_receive_buffer(&socket, interface, bytes)?;
     }
@@ -236,7 +243,7 @@ fn open_receive(
 
 fn open_send(key: SocketKey, interface: Option<&str>) -> Result<Socket, SocketError> {
     let family = key.family();
-    let socket = raw_socket(family)?;
+    let socket = raw_socket(key)?;
     set_receive_buffer(&socket, interface, 0)?;
     multicast_all_off(&socket, family, interface)?;
     match family {

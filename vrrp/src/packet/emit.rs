@@ -10,10 +10,10 @@ use std::time::Duration;
 use etherparse::{IpNumber, Ipv4Header};
 
 use super::{
-    ADVERT_TOS, AUTH_LEN, CHECKSUM_OFFSET, HEADER_LEN, IPV4_LEN, MAX_ADDRESSES, TYPE_ADVERT,
-    checksum, payload_len,
+    ADVERT_TOS, AH_LEN, AUTH_LEN, CHECKSUM_OFFSET, HEADER_LEN, IPV4_LEN, MAX_ADDRESSES, Sequence,
+    TYPE_ADVERT, ah, checksum, payload_len,
 };
-use crate::config::{Family, Version};
+use crate::config::{Authentication, Family, Version};
 
 /// What an advert says.
 #[derive(Clone, Debug)]
@@ -28,8 +28,10 @@ pub struct AdvertSpec<'a> {
     pub interval: Duration,
     /// Advertised addresses, all of the family of `source`, at most 255.
     pub addresses: &'a [IpAddr],
-    /// Simple password; v2 IPv4 only.
-    pub password: Option<[u8; 8]>,
+    /// v2 IPv4 only.
+    pub authentication: Authentication,
+    /// The advert's number in an authentication header: the last one.
+    pub sequence: Sequence,
     /// Our address; it decides the family.
     pub source: IpAddr,
     /// The group or one peer.
@@ -92,7 +94,20 @@ impl AdvertSpec<'_> {
     /// Bytes of the advert, IPv4 header included.
     pub fn len(&self) -> usize {
         let family = Family::of(self.source);
-        header_len(family) + payload_len(self.version.number(), family, self.addresses.len())
+        self.payload_start() + payload_len(self.version.number(), family, self.addresses.len())
+    }
+
+    /// The authentication there can be.
+    fn applied(&self) -> Authentication {
+        match (self.version, self.source) {
+            (Version::V2, IpAddr::V4(_)) => self.authentication,
+            _ => Authentication::None,
+        }
+    }
+
+    fn payload_start(&self) -> usize {
+        let ah = matches!(self.applied(), Authentication::Ah(_));
+        header_len(Family::of(self.source)) + if ah { AH_LEN } else { 0 }
     }
 
     /// Always false; an advert has a header.
@@ -126,7 +141,7 @@ pub fn emit(spec: &AdvertSpec<'_>, buffer: &mut [u8]) -> Result<usize, EmitError
     }
     let (needed, given) = (spec.len(), buffer.len());
     let packet = buffer.get_mut(..needed).ok_or(EmitError::BufferTooSmall { needed, given })?;
-    let (header, payload) = packet.split_at_mut(header_len(family));
+    let (header, payload) = packet.split_at_mut(spec.payload_start());
     write_payload(spec, family, payload);
     if let (IpAddr::V4(source), IpAddr::V4(destination)) = (spec.source, spec.destination) {
         let sum = match (spec.version, spec.checksum) {
@@ -137,7 +152,10 @@ pub fn emit(spec: &AdvertSpec<'_>, buffer: &mut [u8]) -> Result<usize, EmitError
             }
         };
         put16(payload, CHECKSUM_OFFSET, sum);
-        write_ipv4(spec, source, destination, needed as u16, header);
+        write_ipv4(spec, source, destination, needed as u16, &mut header[..IPV4_LEN]);
+        if let Authentication::Ah(key) = spec.applied() {
+            ah::sign(packet, IPV4_LEN, &key, spec.sequence);
+        }
     }
     Ok(needed)
 }
@@ -146,13 +164,12 @@ pub fn emit(spec: &AdvertSpec<'_>, buffer: &mut [u8]) -> Result<usize, EmitError
 fn write_payload(spec: &AdvertSpec<'_>, family: Family, payload: &mut [u8]) {
     payload.fill(0);
     let interval = spec.raw_interval().to_be_bytes();
-    let auth_type = if spec.password.is_some() && family == Family::V4 { 1 } else { 0 };
     let header: [u8; CHECKSUM_OFFSET] = [
         spec.version.number() << 4 | TYPE_ADVERT,
         spec.vrid,
         spec.priority,
         spec.addresses.len() as u8,
-        if spec.version == Version::V2 { auth_type } else { interval[0] },
+        if spec.version == Version::V2 { spec.applied().number() } else { interval[0] },
         interval[1],
     ];
     payload[..CHECKSUM_OFFSET].copy_from_slice(&header);
@@ -163,7 +180,7 @@ fn write_payload(spec: &AdvertSpec<'_>, family: Family, payload: &mut [u8]) {
             IpAddr::V6(a) => slot.copy_from_slice(&a.octets()),
         }
     }
-    if let (Version::V2, Family::V4, Some(password)) = (spec.version, family, spec.password) {
+    if let Authentication::Password(password) = spec.applied() {
         let start = payload.len() - AUTH_LEN;
         payload[start..].copy_from_slice(&password);
     }
@@ -182,7 +199,10 @@ fn write_ipv4(
         identification: spec.id,
         dont_fragment: false,
         time_to_live: spec.ttl,
-        protocol: IpNumber::VRRP,
+        protocol: match spec.applied() {
+            Authentication::Ah(_) => IpNumber::AUTHENTICATION_HEADER,
+            Authentication::None | Authentication::Password(_) => IpNumber::VRRP,
+        },
         source: source.octets(),
         destination: destination.octets(),
         ..Ipv4Header::default()
@@ -218,8 +238,12 @@ pub struct Template {
     bytes: Box<[u8]>,
     source: IpAddr,
     destination: IpAddr,
+    /// Bytes before the advert.
+    payload_start: usize,
     /// The checksum covers the destination.
     covers_destination: bool,
+    /// What an authentication header is signed with.
+    key: Option<[u8; 8]>,
 }
 
 impl Template {
@@ -231,9 +255,14 @@ impl Template {
             bytes,
             source: spec.source,
             destination: spec.destination,
+            payload_start: spec.payload_start(),
             covers_destination: spec.source.is_ipv4()
                 && spec.version == Version::V3
                 && spec.checksum == ChecksumForm::Destination,
+            key: match spec.applied() {
+                Authentication::Ah(key) => Some(key),
+                Authentication::None | Authentication::Password(_) => None,
+            },
         })
     }
 
@@ -254,12 +283,12 @@ impl Template {
 
     /// The priority it says.
     pub fn priority(&self) -> u8 {
-        self.bytes.get(self.payload_start() + 2).copied().unwrap_or(0)
+        self.bytes.get(self.payload_start + 2).copied().unwrap_or(0)
     }
 
     /// Says another priority.
     pub fn set_priority(&mut self, priority: u8) {
-        let word = self.payload_start() + 2;
+        let word = self.payload_start + 2;
         let old = get16(&self.bytes, word);
         let new = u16::from_be_bytes([priority, old as u8]);
         put16(&mut self.bytes, word, new);
@@ -292,14 +321,17 @@ impl Template {
         self.destination = destination;
     }
 
-    fn payload_start(&self) -> usize {
-        header_len(Family::of(self.source))
+    /// Numbers and signs the authentication header, if it has one: after everything else was set.
+    pub fn sign(&mut self, sequence: Sequence) {
+        if let Some(key) = &self.key {
+            ah::sign(&mut self.bytes, IPV4_LEN, key, sequence);
+        }
     }
 
     /// Accounts for one changed word under the checksum; the kernel computes that of IPv6.
     fn patch_checksum(&mut self, old: u16, new: u16) {
         if self.source.is_ipv4() {
-            let at = IPV4_LEN + CHECKSUM_OFFSET;
+            let at = self.payload_start + CHECKSUM_OFFSET;
             let sum = checksum::patched(get16(&self.bytes, at), old, new);
             put16(&mut self.bytes, at, sum);
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use etherparse::Ipv4HeaderSlice;
 
+use super::ah::Signed;
 use super::{AH_LEN, AUTH_LEN, HEADER_LEN, PROTOCOL_AH, payload_len};
 use crate::config::Family;
 
@@ -16,8 +17,8 @@ pub struct Packet<'a> {
     pub(super) source: IpAddr,
     pub(super) destination: IpAddr,
     pub(super) hop_limit: u8,
-    /// An authentication header precedes the advert.
-    pub(super) ah: bool,
+    /// The authentication header that precedes the advert, and all it protects.
+    pub(super) ah: Option<Signed<'a>>,
     /// Bytes received, IPv4 header included.
     pub(super) len: usize,
     /// Bytes before the advert.
@@ -37,6 +38,7 @@ impl<'a> Packet<'a> {
             .get(offset..)
             .and_then(|payload| Advert::parse(payload, Family::V4))
             .ok_or(too_short(ah))?;
+        let ah = if ah { Signed::of(bytes, header.slice().len()) } else { None };
         Ok(Packet {
             advert,
             source: IpAddr::V4(header.source_addr()),
@@ -63,7 +65,7 @@ impl<'a> Packet<'a> {
             source: IpAddr::V6(source),
             destination: IpAddr::V6(destination),
             hop_limit,
-            ah: false,
+            ah: None,
             len: payload.len(),
             offset: 0,
             claimed_len: None,

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::{ADVERT_TTL, AddressSet, AdvertSpec, ChecksumForm, ChecksumPolicy, Expect};
+use super::{ADVERT_TTL, AddressSet, AdvertSpec, ChecksumForm, ChecksumPolicy, Expect, Sequence};
 use crate::config::{InstanceSettings, UnicastChecksum};
 
 impl ChecksumForm {
@@ -56,7 +56,8 @@ impl<'a> AdvertSpec<'a> {
             priority: settings.priority,
             interval: settings.advert_interval,
             addresses,
-            password: settings.password,
+            authentication: settings.authentication,
+            sequence: Sequence::default(),
             source,
             destination,
             checksum,
@@ -68,18 +69,20 @@ impl<'a> AdvertSpec<'a> {
 
 impl<'a> Expect<'a> {
     /// What the instance expects. `addresses` holds those of `settings.addresses`; `recorded_master` is the master's
-    /// address while in BACKUP; `priority` the effective one.
+    /// address while in BACKUP; `priority` the effective one; `sequence` the last number of an authentication header.
     pub fn of(
         settings: &'a InstanceSettings,
         addresses: &'a AddressSet,
         checksum: ChecksumPolicy,
         recorded_master: Option<IpAddr>,
         priority: u8,
+        sequence: Sequence,
     ) -> Expect<'a> {
         Expect {
             version: settings.version,
             interval: settings.advert_interval,
-            password: settings.password,
+            authentication: settings.authentication,
+            sequence,
             peers: &settings.peers,
             check_source: settings.check_unicast_source,
             addresses,

@@ -4,7 +4,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::Peer;
+use crate::config::{Authentication, Peer};
 
 mod rejections;
 
@@ -23,6 +23,12 @@ fn v4(last: u8) -> IpAddr {
     IpAddr::V4(Ipv4Addr::new(10, 9, 0, last))
 }
 
+fn number(sequence: u32) -> Sequence {
+    let mut last = Sequence::default();
+    last.heard(sequence);
+    last
+}
+
 fn spec(version: Version, vrid: u8, addresses: &[IpAddr]) -> AdvertSpec<'_> {
     AdvertSpec {
         version,
@@ -30,7 +36,8 @@ fn spec(version: Version, vrid: u8, addresses: &[IpAddr]) -> AdvertSpec<'_> {
         priority: 150,
         interval: Duration::from_secs(1),
         addresses,
-        password: None,
+        authentication: Authentication::None,
+        sequence: number(1),
         source: SOURCE4.into(),
         destination: GROUP4.into(),
         checksum: ChecksumForm::Destination,
@@ -53,7 +60,8 @@ fn expect_of<'a>(spec: &AdvertSpec<'_>, addresses: &'a AddressSet) -> Expect<'a>
     Expect {
         version: spec.version,
         interval: spec.interval,
-        password: spec.password,
+        authentication: spec.authentication,
+        sequence: Sequence::default(),
         peers: &[],
         check_source: false,
         addresses,
@@ -70,7 +78,10 @@ fn set_of(spec: &AdvertSpec<'_>) -> AddressSet {
 #[test]
 fn version_2_with_password_matches_the_observed_bytes() {
     let addresses = [v4(100), v4(101)];
-    let spec = AdvertSpec { password: Some(*b"secret12"), ..spec(Version::V2, 0x33, &addresses) };
+    let spec = AdvertSpec {
+        authentication: Authentication::Password(*b"secret12"),
+        ..spec(Version::V2, 0x33, &addresses)
+    };
     let bytes = emitted(&spec);
     assert_eq!(bytes[..12], hex("45c0002c 0001 0000 ff70 0000"));
     assert_eq!(bytes[12..20], hex("0a090001 e0000012"));
@@ -102,15 +113,22 @@ fn the_payload_under_an_hmac_trailer_matches_the_observed_bytes() {
 }
 
 #[test]
-fn version_2_without_password_has_the_payload_observed_under_ah() {
-    // Authentication type 2 instead of 0 is all that AH changes in the advert, and one in the checksum.
+fn an_authentication_header_matches_the_observed_bytes() {
     let addresses = [v4(104)];
-    let bytes = emitted(&spec(Version::V2, 0x38, &addresses));
-    let mut under_ah = hex("2138960102013c54 0a090068 0000000000000000");
-    under_ah[4] = 0;
-    let sum = checksum::patched(0x3c54, 0x0201, 0x0001);
-    under_ah[6..8].copy_from_slice(&sum.to_be_bytes());
-    assert_eq!(bytes[20..], under_ah);
+    let authentication = Authentication::Ah(*b"secret\0\0");
+    let spec = AdvertSpec { authentication, ..spec(Version::V2, 0x38, &addresses) };
+    let mut observed = hex("45c00040 0001 0000 ff33 0000 0a090001 e0000012
+                            70040000 0a090001 00000001 10dd99fffd48b06be758eda2
+                            2138960102013c54 0a090068 0000000000000000");
+    assert_eq!(emitted(&spec), observed);
+
+    // On the way here the kernel filled in the checksum, and routers may have changed the type of service.
+    observed[10..12].copy_from_slice(&hex("a1b2"));
+    observed[1] = 0;
+    let set = set_of(&spec);
+    let verdict = validate(&Packet::ipv4(&observed).unwrap(), &expect_of(&spec, &set));
+    assert!(verdict.outcome.is_ok());
+    assert_eq!(verdict.sequence(), Some(1));
 }
 
 #[test]
@@ -175,14 +193,18 @@ fn the_largest_advert_fits_and_is_accepted() {
     assert!(verdict.outcome.is_ok_and(|accepted| accepted.addresses_match));
 }
 
-fn spec_strategy() -> impl Strategy<Value = (bool, u8, u8, u16, Vec<u32>, Option<[u8; 8]>, u16)> {
+fn spec_strategy() -> impl Strategy<Value = (bool, u8, u8, u16, Vec<u32>, Authentication, u16)> {
     (
         any::<bool>(),
         1..=255u8,
         any::<u8>(),
         1..=255u16,
         prop::collection::hash_set(any::<u32>(), 0..40).prop_map(Vec::from_iter),
-        any::<Option<[u8; 8]>>(),
+        prop_oneof![
+            Just(Authentication::None),
+            any::<[u8; 8]>().prop_map(Authentication::Password),
+            any::<[u8; 8]>().prop_map(Authentication::Ah),
+        ],
         1..=u16::MAX,
     )
 }
@@ -192,7 +214,7 @@ proptest! {
 
     #[test]
     fn an_emitted_advert_reads_back_and_is_accepted(
-        (v2, vrid, priority, interval, list, password, id) in spec_strategy(), rotate in 0usize..40,
+        (v2, vrid, priority, interval, list, authentication, id) in spec_strategy(), rotate in 0usize..40,
     ) {
         let addresses: Vec<IpAddr> = list.iter().map(|&a| IpAddr::V4(a.into())).collect();
         let spec = AdvertSpec {
@@ -200,7 +222,7 @@ proptest! {
             vrid,
             priority,
             interval: Duration::from_secs(u64::from(if v2 { interval } else { interval % 40 + 1 })),
-            password: password.filter(|_| v2),
+            authentication: if v2 { authentication } else { Authentication::None },
             id,
             ..spec(Version::V3, 1, &addresses)
         };
@@ -213,6 +235,8 @@ proptest! {
         let set = AddressSet::new(Family::V4, ours);
         let verdict = validate(&packet, &expect_of(&spec, &set));
         prop_assert_eq!(verdict.notices().count(), 0);
+        let numbered = matches!(spec.authentication, Authentication::Ah(_));
+        prop_assert_eq!(verdict.sequence(), numbered.then_some(1));
         prop_assert_eq!(verdict.outcome, Ok(Accepted {
             priority,
             interval: spec.interval,
@@ -225,12 +249,12 @@ proptest! {
 
     #[test]
     fn a_patched_template_equals_a_new_one(
-        (v2, vrid, priority, _, list, password, id) in spec_strategy(),
-        peers in prop::collection::vec(any::<u32>(), 1..4), form in 0..3u8,
+        (v2, vrid, priority, _, list, authentication, id) in spec_strategy(),
+        peers in prop::collection::vec(any::<u32>(), 1..4), form in 0..3u8, sequence in any::<u32>(),
     ) {
         let addresses: Vec<IpAddr> = list.iter().map(|&a| IpAddr::V4(a.into())).collect();
         let first = AdvertSpec {
-            password,
+            authentication,
             checksum: match form {
                 0 => ChecksumForm::Destination,
                 1 => ChecksumForm::Group(GROUP4),
@@ -244,7 +268,10 @@ proptest! {
             template.set_priority(priority);
             template.set_destination(destination);
             template.set_id(id);
-            let fresh = Template::new(&AdvertSpec { priority, destination, id, ..first.clone() });
+            let sequence = number(sequence);
+            template.sign(sequence);
+            let fresh = AdvertSpec { priority, destination, id, sequence, ..first.clone() };
+            let fresh = Template::new(&fresh);
             prop_assert_eq!(&template, &fresh.unwrap());
             prop_assert_eq!(template.priority(), priority);
         }

@@ -8,10 +8,10 @@ use subtle::ConstantTimeEq;
 
 use super::verdict::Remarks;
 use super::{
-    ADVERT_TTL, Accepted, AddressNotice, AddressSet, Notice, Packet, Rejected, TYPE_ADVERT,
-    Verdict, checksum,
+    ADVERT_TTL, Accepted, AddressNotice, AddressSet, Notice, PROTOCOL, Packet, Rejected, Sequence,
+    TYPE_ADVERT, Verdict, checksum,
 };
-use crate::config::{Peer, Version};
+use crate::config::{Authentication, Peer, Version};
 
 /// Payload of the shortest Ethernet frame; shorter packets may arrive padded to it.
 const MIN_ETHERNET_PAYLOAD: usize = 46;
@@ -23,8 +23,10 @@ pub struct Expect<'a> {
     pub version: Version,
     /// Our interval between adverts.
     pub interval: Duration,
-    /// v2: our password; `None` is no authentication.
-    pub password: Option<[u8; 8]>,
+    /// v2: what authenticates an advert.
+    pub authentication: Authentication,
+    /// The highest number of an authentication header so far.
+    pub sequence: Sequence,
     /// Empty: the instance uses multicast.
     pub peers: &'a [Peer],
     /// Unicast: adverts must come from a peer and with its TTL.
@@ -65,7 +67,8 @@ fn judge(
     remarks: &mut Remarks,
 ) -> Result<Accepted, Rejected> {
     check_network_layer(packet, expect)?;
-    check_version_2(packet, expect)?;
+    remarks.sequence = check_version_2(packet, expect)?;
+    check_version_2_interval(packet, expect)?;
     check_type(packet)?;
     remarks.interval = check_version_3_interval(packet, expect);
     let switch = check_checksum(packet, expect)?;
@@ -90,8 +93,12 @@ fn judge(
 /// Checks 1-4: authentication header, length, TTL, version.
 fn check_network_layer(packet: &Packet<'_>, expect: &Expect<'_>) -> Result<(), Rejected> {
     let source = packet.source;
-    if packet.ah {
-        return Err(Rejected::UnexpectedAh { source });
+    match (packet.ah, expect.authentication) {
+        (None, Authentication::Ah(_)) => return Err(Rejected::MissingAh { source }),
+        (Some(_), Authentication::None | Authentication::Password(_)) => {
+            return Err(Rejected::UnexpectedAh { source });
+        }
+        _ => {}
     }
     let expected = packet.offset + packet.advert.expected_len();
     let padded = expected < MIN_ETHERNET_PAYLOAD && is_padding(packet.len, expected);
@@ -113,27 +120,56 @@ fn is_padding(received: usize, expected: usize) -> bool {
     received.checked_sub(expected).is_some_and(|surplus| surplus % 4 == 2)
 }
 
-/// Checks 6 and 7: authentication and interval of version 2.
-fn check_version_2(packet: &Packet<'_>, expect: &Expect<'_>) -> Result<(), Rejected> {
+/// Check 6: authentication of version 2. The number of an authentication header that is right.
+fn check_version_2(packet: &Packet<'_>, expect: &Expect<'_>) -> Result<Option<u32>, Rejected> {
     if expect.version != Version::V2 {
-        return Ok(());
+        return Ok(None);
     }
     let (source, advert) = (packet.source, packet.advert);
     let received = advert.auth_type();
     if received > 2 {
         return Err(Rejected::UnknownAuthType { source, received });
     }
-    let expected = u8::from(expect.password.is_some());
+    let expected = expect.authentication.number();
     if received != expected {
         return Err(Rejected::AuthType { source, received, expected });
     }
-    if let Some(password) = &expect.password {
-        let same = advert.auth_data().is_some_and(|data| bool::from(data.ct_eq(password)));
-        if !same {
-            return Err(Rejected::Password { source });
+    match &expect.authentication {
+        Authentication::None => Ok(None),
+        Authentication::Password(password) => {
+            let same = advert.auth_data().is_some_and(|data| bool::from(data.ct_eq(password)));
+            if same { Ok(None) } else { Err(Rejected::Password { source }) }
         }
+        Authentication::Ah(key) => check_ah(packet, key, expect.sequence).map(Some),
     }
-    if advert.interval() != expect.interval {
+}
+
+/// Checks 6d to 6g: the number of an authentication header that is right.
+fn check_ah(packet: &Packet<'_>, key: &[u8; 8], last: Sequence) -> Result<u32, Rejected> {
+    let source = packet.source;
+    let Some(ah) = packet.ah else { return Err(Rejected::MissingAh { source }) };
+    let protocol = ah.next_header();
+    if protocol != PROTOCOL {
+        return Err(Rejected::AhProtocol { source, protocol });
+    }
+    if !ah.is_signed_with(key) {
+        return Err(Rejected::AhSignature { source });
+    }
+    let spi = ah.spi();
+    if IpAddr::V4(spi) != source {
+        return Err(Rejected::AhSpi { source, spi });
+    }
+    let (received, last) = (ah.sequence(), last.last());
+    if received <= last {
+        return Err(Rejected::AhReplay { source, received, last });
+    }
+    Ok(received)
+}
+
+/// Check 7: interval of version 2.
+fn check_version_2_interval(packet: &Packet<'_>, expect: &Expect<'_>) -> Result<(), Rejected> {
+    let (source, advert) = (packet.source, packet.advert);
+    if expect.version == Version::V2 && advert.interval() != expect.interval {
         let (ours, received) = (expect.interval.as_secs(), advert.raw_interval());
         return Err(Rejected::Interval { source, ours, received });
     }

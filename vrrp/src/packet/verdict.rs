@@ -1,7 +1,7 @@
 //! What the checks say about a packet, with the texts to log.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use super::Counter;
@@ -14,15 +14,21 @@ pub struct Verdict {
     pub outcome: Result<Accepted, Rejected>,
 }
 
-/// At most one notice of each sort.
+/// At most one notice of each sort, and the number of the authentication header.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Remarks {
     pub(super) interval: Option<Notice>,
     pub(super) checksum: Option<Notice>,
     pub(super) addresses: Option<Notice>,
+    pub(super) sequence: Option<u32>,
 }
 
 impl Verdict {
+    /// The number of a right authentication header, whatever else is wrong: the last one heard.
+    pub fn sequence(&self) -> Option<u32> {
+        self.remarks.sequence
+    }
+
     /// What to log although it does not decide anything, in order.
     pub fn notices(&self) -> impl Iterator<Item = &Notice> {
         let remarks = &self.remarks;
@@ -96,10 +102,10 @@ impl Notice {
     /// Number below 32 for the rate limit of one line for each kind; distinct from those of [`Rejected`].
     pub fn kind(&self) -> u8 {
         match self {
-            Notice::Interval { .. } => 16,
-            Notice::OldChecksum => 17,
-            Notice::Addresses(AddressNotice::Count { .. }) => 18,
-            Notice::Addresses(AddressNotice::Missing { .. }) => 19,
+            Notice::Interval { .. } => 24,
+            Notice::OldChecksum => 25,
+            Notice::Addresses(AddressNotice::Count { .. }) => 26,
+            Notice::Addresses(AddressNotice::Missing { .. }) => 27,
         }
     }
 }
@@ -128,6 +134,11 @@ impl fmt::Display for Notice {
 pub enum Rejected {
     /// An authentication header although the instance does not use it.
     UnexpectedAh {
+        /// Sender.
+        source: IpAddr,
+    },
+    /// No authentication header although the instance uses it.
+    MissingAh {
         /// Sender.
         source: IpAddr,
     },
@@ -176,6 +187,34 @@ pub enum Rejected {
     Password {
         /// Sender.
         source: IpAddr,
+    },
+    /// AH: something else than VRRP follows the authentication header.
+    AhProtocol {
+        /// Sender.
+        source: IpAddr,
+        /// What the header says follows.
+        protocol: u8,
+    },
+    /// AH: the integrity check value was not made with our password.
+    AhSignature {
+        /// Sender.
+        source: IpAddr,
+    },
+    /// AH: the security parameter index is not the sender's address.
+    AhSpi {
+        /// Sender.
+        source: IpAddr,
+        /// What stands there.
+        spi: Ipv4Addr,
+    },
+    /// AH: the number is not above the last one sent or heard.
+    AhReplay {
+        /// Sender.
+        source: IpAddr,
+        /// Theirs.
+        received: u32,
+        /// The last one.
+        last: u32,
     },
     /// v2: another interval than ours; both in seconds.
     Interval {
@@ -243,22 +282,28 @@ impl Rejected {
     /// What it counts as.
     pub fn counter(&self) -> Option<Counter> {
         match self {
-            Rejected::UnexpectedAh { .. } | Rejected::AuthType { .. } => {
-                Some(Counter::AuthtypeMismatch)
-            }
+            Rejected::UnexpectedAh { .. }
+            | Rejected::MissingAh { .. }
+            | Rejected::AuthType { .. } => Some(Counter::AuthtypeMismatch),
             Rejected::Length { .. } | Rejected::ClaimedLength { .. } => Some(Counter::PacketLenErr),
             Rejected::HopLimit { .. } | Rejected::PeerHopLimit { .. } => Some(Counter::IpTtlErr),
             Rejected::Version { .. } => Some(Counter::VersErr),
             Rejected::UnknownAuthType { .. } => Some(Counter::InvalidAuthtype),
-            Rejected::Password { .. } => Some(Counter::AuthFailure),
+            Rejected::Password { .. }
+            | Rejected::AhSignature { .. }
+            | Rejected::AhSpi { .. }
+            | Rejected::AhReplay { .. } => Some(Counter::AuthFailure),
             Rejected::PacketType { .. } => Some(Counter::InvalidTypeRcvd),
             Rejected::Checksum { .. } => Some(Counter::ChkErr),
             Rejected::Destination { .. } => Some(Counter::AddrListErr),
-            Rejected::Interval { .. } | Rejected::Owner { .. } | Rejected::NotAPeer { .. } => None,
+            Rejected::AhProtocol { .. }
+            | Rejected::Interval { .. }
+            | Rejected::Owner { .. }
+            | Rejected::NotAPeer { .. } => None,
         }
     }
 
-    /// Number below 16 for the rate limit of one line for each kind.
+    /// Number below 24 for the rate limit of one line for each kind.
     pub fn kind(&self) -> u8 {
         match self {
             Rejected::UnexpectedAh { .. } => 0,
@@ -276,6 +321,11 @@ impl Rejected {
             Rejected::Owner { .. } => 12,
             Rejected::NotAPeer { .. } => 13,
             Rejected::PeerHopLimit { .. } => 14,
+            Rejected::MissingAh { .. } => 15,
+            Rejected::AhProtocol { .. } => 16,
+            Rejected::AhSignature { .. } => 17,
+            Rejected::AhSpi { .. } => 18,
+            Rejected::AhReplay { .. } => 19,
         }
     }
 
@@ -291,6 +341,26 @@ impl fmt::Display for Rejected {
             Rejected::UnexpectedAh { source } => {
                 write!(f, "Received AH header but auth type not AH from {source}")
             }
+            Rejected::MissingAh { source } => {
+                write!(f, "No AH header but auth type is AH from {source}")
+            }
+            Rejected::AhProtocol { source, protocol } => {
+                write!(f, "IPSEC-AH : protocol {protocol} from {source} and expect 112")
+            }
+            Rejected::AhSignature { source } => write!(
+                f,
+                "IPSEC-AH : invalid IPSEC HMAC-MD5 value from {source}. Due to fields mutation or bad password !"
+            ),
+            Rejected::AhSpi { source, spi } => {
+                write!(
+                    f,
+                    "IPSEC AH : invalid IPSEC SPI value from {source}. {spi} and expect {source}"
+                )
+            }
+            Rejected::AhReplay { source, received, last } => write!(
+                f,
+                "IPSEC-AH : sequence number {received} from {source} already processed. Packet dropped. Local({last})"
+            ),
             Rejected::Length { source, received, expected } => {
                 let how = if received > expected { "long" } else { "short" };
                 write!(

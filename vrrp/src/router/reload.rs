@@ -297,7 +297,7 @@ impl Instance {
             || old.priority != new.priority
             || old.source != new.source
             || old.addresses != new.addresses
-            || old.password != new.password
+            || old.authentication != new.authentication
             || old.peers != new.peers;
         let refresh = old.garp.refresh != new.garp.refresh;
         self.changed = Some(Changed { added, refresh, advert, timing });

@@ -9,7 +9,7 @@ use scheduler::Time;
 use super::Vrrp;
 use crate::config::Family;
 use crate::io::{Carriage, Datagram, Defect, SocketKey, SocketPair};
-use crate::packet::Packet;
+use crate::packet::{Packet, Rejected};
 use crate::router::Heard;
 use crate::state::State;
 
@@ -33,13 +33,14 @@ impl Endpoint {
     pub fn described(&self) -> String {
         let index = self.key.interface;
         let family = if self.key.family() == Family::V4 { "IPv4" } else { "IPv6" };
+        let protocol = self.key.protocol();
         let (receive, send) = (self.receive_fd(), self.pair.send().as_fd().as_raw_fd());
         let (kind, address) = match self.key.carriage {
             Carriage::Multicast(group) => ("multicast", group),
             Carriage::Unicast(source) => (", unicast", source),
         };
         format!(
-            "VRRP sockpool: [ifindex({index:3}), family({family}), proto(112), fd({receive},{send}) \
+            "VRRP sockpool: [ifindex({index:3}), family({family}), proto({protocol}), fd({receive},{send}) \
              {kind}, address({address})]"
         )
     }
@@ -141,6 +142,9 @@ impl Vrrp {
             let expect = self.ports[i].expect(instance, self.router.globals());
             crate::packet::validate(packet, &expect)
         };
+        if let Some(sequence) = verdict.sequence() {
+            self.ports[i].sequence.heard(sequence);
+        }
         self.router.instance_mut(i).stats.record(&verdict);
         let instance = &self.router.instances()[i];
         let (since, name) = (instance.last_transition, Rc::clone(&instance.settings));
@@ -152,6 +156,11 @@ impl Vrrp {
         let accepted = match verdict.outcome {
             Ok(accepted) => accepted,
             Err(rejected) => {
+                if let Rejected::AhReplay { source, .. } = rejected
+                    && let (State::Master, Some(own)) = (instance.state(), instance.source)
+                {
+                    self.ports[i].sequence.refused(own, source);
+                }
                 if self.ports[i].complains(since, rejected.kind()) {
                     log::info!("({}) {rejected}", name.name);
                 }

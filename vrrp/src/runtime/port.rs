@@ -4,10 +4,12 @@ use std::net::IpAddr;
 
 use scheduler::Time;
 
-use crate::config::{Globals, InstanceSettings};
+use crate::config::{Authentication, Globals, InstanceSettings};
 use crate::instance::Instance;
 use crate::io::{Carriage, Outgoing, QueueFull, SendBatch, SocketKey};
-use crate::packet::{AddressSet, AdvertSpec, ChecksumForm, ChecksumPolicy, Expect, Template};
+use crate::packet::{
+    AddressSet, AdvertSpec, ChecksumForm, ChecksumPolicy, Expect, Sequence, Template,
+};
 use crate::state::State;
 
 /// The sending and receiving side of one instance.
@@ -24,6 +26,8 @@ pub(super) struct Port {
     complained_since: Time,
     /// An accepted advert asked for the old unicast checksum.
     pub old_checksum: bool,
+    /// Of authentication headers, sent and heard.
+    pub sequence: Sequence,
     id: u16,
 }
 
@@ -37,6 +41,7 @@ impl Port {
             complained: 0,
             complained_since: Time::ZERO,
             old_checksum: false,
+            sequence: Sequence::default(),
             id: 0,
         }
     }
@@ -76,7 +81,8 @@ impl Port {
         if s.interface.is_some() && self.interface == 0 {
             return None;
         }
-        Some(SocketKey { interface: self.interface, carriage })
+        let ah = matches!(s.authentication, Authentication::Ah(_));
+        Some(SocketKey { interface: self.interface, carriage, ah })
     }
 
     /// Queues one advert, to the group or to each peer.
@@ -93,11 +99,17 @@ impl Port {
         self.id = self.id.checked_add(1).unwrap_or(1);
         template.set_priority(priority);
         template.set_id(self.id);
+        // One number for all peers.
+        if matches!(s.authentication, Authentication::Ah(_)) {
+            self.sequence.advance();
+        }
         if s.peers.is_empty() {
+            template.sign(self.sequence);
             return batch.push(Outgoing::advert(socket, tag, template, self.interface));
         }
         for peer in &s.peers {
             template.set_destination(peer.address);
+            template.sign(self.sequence);
             let mut packet = Outgoing::advert(socket, tag, template, self.interface);
             packet.hop_limit = s.unicast_ttl;
             batch.push(packet)?;
@@ -110,7 +122,8 @@ impl Port {
         let s = &*instance.settings;
         let checksum = ChecksumPolicy::of(s, self.old_checksum, globals.mcast_group4);
         let master = instance.master.filter(|_| instance.state() == State::Backup);
-        Expect::of(s, &self.addresses, checksum, master, instance.effective_priority())
+        let priority = instance.effective_priority();
+        Expect::of(s, &self.addresses, checksum, master, priority, self.sequence)
     }
 
     /// Every kind of complaint may be logged again.

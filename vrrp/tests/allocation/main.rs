@@ -5,24 +5,29 @@ use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use vrrp::config::{Family, Version};
+use vrrp::config::{Authentication, Family, Peer, Version};
 use vrrp::io::{Outgoing, ReceiveBatch, SendBatch};
 use vrrp::packet::{
-    AddressSet, AdvertSpec, ChecksumForm, ChecksumPolicy, Expect, Packet, Stats, Template, validate,
+    AddressSet, AdvertSpec, ChecksumForm, ChecksumPolicy, Expect, Packet, Sequence, Stats,
+    Template, validate,
 };
 
 mod sys;
 
+const KEY: [u8; 8] = *b"secret12";
+
 const PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-fn template(addresses: &[IpAddr]) -> Template {
+/// Of version 2 with an authentication header, or of version 3.
+fn template(addresses: &[IpAddr], version: Version) -> Template {
     Template::new(&AdvertSpec {
-        version: Version::V3,
+        version,
         vrid: 1,
         priority: 100,
         interval: Duration::from_secs(1),
         addresses,
-        password: None,
+        authentication: Authentication::Ah(KEY),
+        sequence: Sequence::default(),
         source: PEER,
         destination: PEER,
         checksum: ChecksumForm::Destination,
@@ -34,16 +39,20 @@ fn template(addresses: &[IpAddr]) -> Template {
 
 #[test]
 fn sending_an_advert_allocates_nothing() {
-    let mut template = template(&[PEER]);
+    let mut templates = [Version::V2, Version::V3].map(|version| template(&[PEER], version));
     let mut batch = SendBatch::new();
     // Not a raw socket: the kernel refuses each packet, after all of our part has run.
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let mut burst = |id: u16| {
+        let mut sequence = Sequence::default();
         for tag in 0..100 {
+            let template = &mut templates[tag % 2];
             template.set_priority(tag as u8);
             template.set_id(id);
             template.set_destination(PEER);
-            batch.push(Outgoing::advert(0, tag, &template, 0)).unwrap();
+            sequence.advance();
+            template.sign(sequence);
+            batch.push(Outgoing::advert(0, tag, template, 0)).unwrap();
         }
         let mut failed = 0;
         let sent = batch.flush(|_| Some(socket.as_fd()), |_, _| failed += 1);
@@ -55,15 +64,28 @@ fn sending_an_advert_allocates_nothing() {
 
 #[test]
 fn receiving_an_advert_allocates_nothing() {
+    receive(Version::V3);
+    receive(Version::V2);
+}
+
+fn receive(version: Version) {
     let ours: Vec<IpAddr> = (0..20).map(|n| Ipv4Addr::new(10, 0, 0, n).into()).collect();
     let theirs: Vec<IpAddr> = ours.iter().rev().copied().collect();
-    let template = template(&theirs);
+    let mut template = template(&theirs, version);
+    let mut sequence = Sequence::default();
+    sequence.advance();
+    template.sign(sequence);
     let addresses = AddressSet::new(Family::V4, ours);
+    let peers = [Peer { address: PEER, min_ttl: 0, max_ttl: 255 }];
     let expect = Expect {
-        version: Version::V3,
+        version,
         interval: Duration::from_secs(1),
-        password: None,
-        peers: &[],
+        authentication: match version {
+            Version::V2 => Authentication::Ah(KEY),
+            Version::V3 => Authentication::None,
+        },
+        sequence: Sequence::default(),
+        peers: &peers,
         check_source: false,
         addresses: &addresses,
         skip_addresses_of: None,
@@ -83,7 +105,9 @@ fn receiving_an_advert_allocates_nothing() {
             for datagram in batch.receive(socket.as_fd()).unwrap() {
                 assert_eq!(datagram.source, Some(PEER));
                 let packet = Packet::ipv4(datagram.bytes).unwrap();
-                stats.record(&validate(&packet, &expect));
+                let verdict = validate(&packet, &expect);
+                assert!(verdict.outcome.is_ok());
+                stats.record(&verdict);
                 judged += 1;
             }
         }

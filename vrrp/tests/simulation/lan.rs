@@ -10,7 +10,8 @@ use scheduler::Time;
 use vrrp::action::{Action, NotifyEvent, Subject};
 use vrrp::config::{Family, Settings};
 use vrrp::packet::{
-    AddressSet, AdvertSpec, ChecksumForm, ChecksumPolicy, Expect, Packet, Template, validate,
+    AddressSet, AdvertSpec, ChecksumForm, ChecksumPolicy, Expect, Packet, Rejected, Sequence,
+    Template, validate,
 };
 use vrrp::router::{Heard, Router, Status, TrackerKind};
 use vrrp::state::State;
@@ -48,6 +49,8 @@ pub struct Node {
     pub holds: BTreeSet<usize>,
     templates: Vec<Template>,
     addresses: Vec<AddressSet>,
+    /// Of authentication headers, by VRID.
+    sequences: [Sequence; 256],
     /// When each instance last accepted an advert that was not a resignation.
     last_accepted: Vec<Time>,
     resigned: Vec<bool>,
@@ -185,6 +188,7 @@ impl Lan {
         let mut router = Router::new(node.settings.clone());
         tell_router(&mut router, node, self.now);
         node.router = Some(router);
+        node.sequences = [Sequence::default(); 256];
         node.rebuild();
         node.told.clear();
         node.regrouped = false;
@@ -308,8 +312,12 @@ impl Lan {
         if !self.nodes[from].link || self.muted.contains(&(from, vrid)) {
             return;
         }
-        let template = &mut self.nodes[from].templates[instance];
+        let node = &mut self.nodes[from];
+        let sequence = &mut node.sequences[usize::from(vrid)];
+        sequence.advance();
+        let template = &mut node.templates[instance];
         template.set_priority(priority);
+        template.sign(*sequence);
         let frame = Rc::new(Frame { from, bytes: template.bytes().to_vec() });
         for to in 0..self.nodes.len() {
             if to == from || !self.reach[from][to] {
@@ -376,7 +384,8 @@ impl Lan {
         let expect = Expect {
             version: settings.version,
             interval: settings.advert_interval,
-            password: settings.password,
+            authentication: settings.authentication,
+            sequence: node.sequences[usize::from(settings.vrid)],
             peers: &[],
             check_source: false,
             addresses: &node.addresses[i],
@@ -385,6 +394,14 @@ impl Lan {
             ignore_adverts: false,
         };
         let verdict = validate(&packet, &expect);
+        if let Some(sequence) = verdict.sequence() {
+            node.sequences[usize::from(settings.vrid)].heard(sequence);
+        }
+        if let Err(Rejected::AhReplay { source, .. }) = verdict.outcome
+            && router.instances()[i].state() == State::Master
+        {
+            node.sequences[usize::from(settings.vrid)].refused(node.source, source);
+        }
         let Ok(accepted) = verdict.outcome else { return };
         let heard = Heard {
             source: accepted.source,
@@ -623,6 +640,7 @@ impl Node {
             holds: BTreeSet::new(),
             templates: Vec::new(),
             addresses: Vec::new(),
+            sequences: [Sequence::default(); 256],
             last_accepted: Vec::new(),
             resigned: Vec::new(),
         }
@@ -661,7 +679,8 @@ impl Node {
                 priority: s.priority,
                 interval: s.advert_interval,
                 addresses: &addresses,
-                password: s.password,
+                authentication: s.authentication,
+                sequence: Sequence::default(),
                 source: self.source,
                 destination: s.group_address,
                 checksum: ChecksumForm::Destination,

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use scheduler::Time;
 use vrrp::config::{
-    AddressSettings, Family, GroupSettings, InstanceSettings, NotifySettings, Settings, Track,
-    Version,
+    AddressSettings, Authentication, Family, GroupSettings, InstanceSettings, NotifySettings,
+    Settings, Track, Version,
 };
 use vrrp::router::Status;
 
@@ -142,7 +142,12 @@ fn instance(plan: &Plan, vrid: u8, priority: u8) -> InstanceSettings {
         wants_master: priority == 255,
         state_master_written: priority == 255,
         advert_interval: plan.interval,
-        password: (plan.version == Version::V2).then_some(*b"secret\0\0"),
+        authentication: match plan.version {
+            // IPv4 alone has version 2 here.
+            Version::V2 if vrid.is_multiple_of(2) => Authentication::Ah(*b"secret\0\0"),
+            Version::V2 => Authentication::Password(*b"secret\0\0"),
+            Version::V3 => Authentication::None,
+        },
         addresses: vec![AddressSettings::new(ip, prefix, "eth0")],
         ..InstanceSettings::new(&format!("VI_{vrid}"), "eth0", vrid, plan.version, plan.family)
     }

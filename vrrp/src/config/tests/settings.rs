@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::super::{Family, Version};
+use super::super::{Authentication, Family, Version};
 use super::*;
 
 const SAMPLE: &str = "
@@ -310,4 +310,32 @@ fn routes_and_rules_are_read_word_by_word() {
             ("from fd00::1 nop", "from fd00::1 priority 16384 tos 0x0 protocol 18 nop"),
         ],
     );
+}
+
+#[test]
+fn authentication_is_that_of_version_2() {
+    let of = |kind: &str, lines: &str| {
+        let text =
+            format!("{VIP}{lines}\nauthentication {{\nauth_type {kind}\nauth_pass secret\n}}");
+        instance(&text).authentication
+    };
+    let password = *b"secret\0\0";
+    assert_eq!(of("PASS", ""), Authentication::Password(password));
+    assert_eq!(of("AH", ""), Authentication::Ah(password));
+    for lines in ["version 3", "strict_mode"] {
+        assert_eq!(of("PASS", lines), Authentication::None);
+        assert_eq!(of("AH", lines), Authentication::None);
+    }
+    let untyped = instance(&format!("{VIP}authentication {{\nauth_pass secret\n}}"));
+    assert_eq!(untyped.authentication, Authentication::None);
+}
+
+/// Whoever begins as MASTER would begin with number 1, which all others have heard already.
+#[test]
+fn with_an_authentication_header_only_an_owner_begins_as_master() {
+    let authentication = "authentication {\nauth_type AH\nauth_pass secret\n}\n";
+    let of =
+        |priority| instance(&format!("{VIP}{authentication}state MASTER\npriority {priority}"));
+    assert!(!of(150).wants_master);
+    assert!(of(255).wants_master);
 }

@@ -174,7 +174,7 @@ fn sockets_and_interfaces() {
     let router = world.router();
     let mut s = world.snapshot(&router);
     let pair = |carriage, descriptors, buffer| SocketView {
-        key: SocketKey { interface: 2, carriage },
+        key: SocketKey { interface: 2, carriage, ah: false },
         interface: Some("v0"),
         descriptors,
         buffer,

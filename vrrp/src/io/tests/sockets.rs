@@ -10,9 +10,10 @@ use socket2::{Domain, Socket, Type};
 
 use super::lan::Lan;
 use super::*;
-use crate::config::Version;
+use crate::config::{Authentication, Version};
 use crate::packet::{
-    AddressSet, AdvertSpec, ChecksumForm, ChecksumPolicy, Expect, PROTOCOL, Template, validate,
+    AddressSet, AdvertSpec, ChecksumForm, ChecksumPolicy, Expect, PROTOCOL, Sequence, Template,
+    validate,
 };
 
 /// Takes datagrams until `wanted` have come or nothing comes for two seconds.
@@ -42,6 +43,13 @@ fn collect<T>(
     all
 }
 
+fn authentication(version: Version) -> Authentication {
+    match version {
+        Version::V2 => Authentication::Password(*b"secret12"),
+        Version::V3 => Authentication::None,
+    }
+}
+
 fn template(vrid: u8, version: Version, source: IpAddr, destination: IpAddr) -> Template {
     let own = match Family::of(source) {
         Family::V4 => "10.9.0.100".parse().unwrap(),
@@ -53,7 +61,8 @@ fn template(vrid: u8, version: Version, source: IpAddr, destination: IpAddr) -> 
         priority: 100,
         interval: Duration::from_secs(1),
         addresses: &[own],
-        password: (version == Version::V2).then_some(*b"secret12"),
+        authentication: authentication(version),
+        sequence: Sequence::default(),
         source,
         destination,
         checksum: ChecksumForm::Destination,
@@ -66,7 +75,7 @@ fn template(vrid: u8, version: Version, source: IpAddr, destination: IpAddr) -> 
 /// Opens the pairs at both ends.
 fn pairs(lan: &Lan, carriage: [Carriage; 2]) -> (SocketPair, SocketPair) {
     let open = |name: &str, carriage| {
-        let key = SocketKey { interface: if_nametoindex(name).unwrap(), carriage };
+        let key = SocketKey { interface: if_nametoindex(name).unwrap(), carriage, ah: false };
         SocketPair::open(key, Some(name), Some(256 << 10)).unwrap()
     };
     let left = lan.in_left(|| open("left", carriage[0]));
@@ -108,7 +117,8 @@ fn exchange(
     let expect = Expect {
         version,
         interval: Duration::from_secs(1),
-        password: (version == Version::V2).then_some(*b"secret12"),
+        authentication: authentication(version),
+        sequence: Sequence::default(),
         peers: &peers,
         check_source: true,
         addresses: &addresses,
@@ -244,8 +254,11 @@ fn a_packet_the_kernel_refuses_does_not_stop_the_others() {
 fn a_missing_interface_is_an_error_with_its_name() {
     Lan::run(|lan| {
         lan.in_left(|| {
-            let key =
-                SocketKey { interface: 9999, carriage: Carriage::Multicast(ip("224.0.0.18")) };
+            let key = SocketKey {
+                interface: 9999,
+                carriage: Carriage::Multicast(ip("224.0.0.18")),
+                ah: false,
+            };
             let error = SocketPair::open(key, Some("nowhere"), None).unwrap_err().to_string();
             assert!(error.starts_with("(nowhere) cant do IP_ADD_MEMBERSHIP nowhere errno="));
         });
@@ -363,7 +376,7 @@ fn a_receive_buffer_that_is_asked_for_is_had() {
     Lan::run(|lan| {
         lan.in_left(|| {
             let carriage = Carriage::Multicast("224.0.0.18".parse().unwrap());
-            let key = SocketKey { interface: if_nametoindex("left").unwrap(), carriage };
+            let key = SocketKey { interface: if_nametoindex("left").unwrap(), carriage, ah: false };
             let size = |asked: Option<usize>| {
                 let pair = SocketPair::open(key, Some("left"), asked).unwrap();
                 pair.receive().recv_buffer_size().unwrap()

@@ -13,7 +13,8 @@ struct Case<'a> {
     ignore_adverts: bool,
     skip_addresses_of: Option<IpAddr>,
     interval: Duration,
-    password: Option<[u8; 8]>,
+    authentication: Authentication,
+    sequence: Sequence,
     version: Version,
 }
 
@@ -27,7 +28,8 @@ impl<'a> Case<'a> {
             ignore_adverts: false,
             skip_addresses_of: None,
             interval: spec.interval,
-            password: spec.password,
+            authentication: spec.authentication,
+            sequence: Sequence::default(),
             version: spec.version,
             spec,
         }
@@ -45,7 +47,8 @@ impl<'a> Case<'a> {
         let expect = Expect {
             version: self.version,
             interval: self.interval,
-            password: self.password,
+            authentication: self.authentication,
+            sequence: self.sequence,
             peers: &self.peers,
             check_source: self.check_source,
             addresses: &self.set,
@@ -173,11 +176,108 @@ fn row_6_authentication() {
         "received a 1 auth from 10.9.0.1, expecting 0!",
         &["authtype_mismatch"],
     );
-    let mut pass =
-        Case::new(AdvertSpec { password: Some(*b"secret12"), ..spec(Version::V2, 1, &addresses) });
+    let mut pass = Case::new(AdvertSpec {
+        authentication: Authentication::Password(*b"secret12"),
+        ..spec(Version::V2, 1, &addresses)
+    });
     assert!(pass.judge(|_| ()).outcome.is_ok());
-    pass.password = Some(*b"secret13");
+    pass.authentication = Authentication::Password(*b"secret13");
     pass.rejects(|_| (), "received an invalid passwd from 10.9.0.1!", &["auth_failure"]);
+}
+
+/// Damages that nobody without the key can repair.
+#[test]
+fn row_6_authentication_header() {
+    const FORGED: &str = "IPSEC-AH : invalid IPSEC HMAC-MD5 value from 10.9.0.1. Due to fields mutation or bad \
+                          password !";
+    let addresses = [v4(1)];
+    let key = Authentication::Ah(*b"secret12");
+    let spec =
+        AdvertSpec { authentication: key, sequence: number(7), ..spec(Version::V2, 1, &addresses) };
+    let mut case = Case::new(spec);
+    let verdict = case.judge(|_| ());
+    assert!(verdict.outcome.is_ok());
+    assert_eq!(verdict.sequence(), Some(7));
+
+    case.rejects(|bytes| bytes[20] = 6, "IPSEC-AH : protocol 6 from 10.9.0.1 and expect 112", &[]);
+    // Identification, length field, parameter index, number, value, priority, interval.
+    for at in [5, 21, 27, 31, 32, 43, 46, 49] {
+        case.rejects(|bytes| bytes[at] ^= 1, FORGED, &["auth_failure"]);
+    }
+    case.authentication = Authentication::Ah(*b"secret13");
+    case.rejects(|_| (), FORGED, &["auth_failure"]);
+    case.authentication = key;
+
+    case.sequence.heard(6);
+    assert!(case.judge(|_| ()).outcome.is_ok());
+    for last in [7, 8, u32::MAX] {
+        case.sequence.heard(last);
+        let text = format!(
+            "IPSEC-AH : sequence number 7 from 10.9.0.1 already processed. Packet dropped. Local({last})"
+        );
+        case.rejects(|_| (), &text, &["auth_failure"]);
+        assert_eq!(case.judge(|_| ()).sequence(), None);
+    }
+}
+
+/// The right key and another sender's parameter index.
+#[test]
+fn row_6_parameter_index_of_an_authentication_header() {
+    let addresses = [v4(1)];
+    let key = *b"secret12";
+    let authentication = Authentication::Ah(key);
+    let case = Case::new(AdvertSpec { authentication, ..spec(Version::V2, 1, &addresses) });
+    let copied = |bytes: &mut Vec<u8>| {
+        bytes[15] = 9;
+        ah::sign(bytes, 20, &key, number(1));
+        bytes[15] = 1;
+    };
+    let forged = "IPSEC-AH : invalid IPSEC HMAC-MD5 value from 10.9.0.1. Due to fields mutation or bad password !";
+    case.rejects(copied, forged, &["auth_failure"]);
+    let signed_again = |bytes: &mut Vec<u8>| {
+        bytes[27] = 9;
+        let icv = ah::Signed::of(bytes, 20).unwrap().icv(&key);
+        bytes[32..44].copy_from_slice(&icv);
+    };
+    let other = "IPSEC AH : invalid IPSEC SPI value from 10.9.0.1. 10.9.0.9 and expect 10.9.0.1";
+    case.rejects(signed_again, other, &["auth_failure"]);
+}
+
+#[test]
+fn row_1_authentication_header_missing() {
+    let addresses = [v4(1)];
+    let mut case = Case::new(spec(Version::V2, 1, &addresses));
+    case.authentication = Authentication::Ah(*b"secret12");
+    let text = "No AH header but auth type is AH from 10.9.0.1";
+    case.rejects(|_| (), text, &["authtype_mismatch"]);
+}
+
+/// Whoever has the key may have made a mistake elsewhere: the number counts all the same.
+#[test]
+fn a_number_counts_although_the_advert_is_of_no_use() {
+    let addresses = [v4(1)];
+    let authentication = Authentication::Ah(*b"secret12");
+    let spec =
+        AdvertSpec { authentication, sequence: number(5), ..spec(Version::V2, 1, &addresses) };
+    let case = Case { interval: Duration::from_secs(3), ..Case::new(spec) };
+    let verdict = case.judge(|_| ());
+    assert!(matches!(verdict.outcome, Err(Rejected::Interval { .. })));
+    assert_eq!(verdict.sequence(), Some(5));
+}
+
+/// A router on the way of a unicast advert takes from the time to live, and the header must allow it.
+#[test]
+fn the_time_to_live_is_signed_for_multicast_only() {
+    let addresses = [v4(1)];
+    let key = *b"secret12";
+    for (destination, same) in [(PEER4, true), (GROUP4, false)] {
+        let authentication = Authentication::Ah(key);
+        let destination = destination.into();
+        let spec = AdvertSpec { authentication, destination, ..spec(Version::V2, 1, &addresses) };
+        let mut bytes = emitted(&spec);
+        bytes[8] = 64;
+        assert_eq!(ah::Signed::of(&bytes, 20).unwrap().is_signed_with(&key), same);
+    }
 }
 
 #[test]
@@ -378,7 +478,7 @@ fn the_first_failing_check_decides() {
     // Everything is wrong; mending the first failure each time shows the next row.
     let addresses = [v4(1)];
     let case = Case {
-        password: Some(*b"secret12"),
+        authentication: Authentication::Password(*b"secret12"),
         interval: Duration::from_secs(2),
         ..Case::new(AdvertSpec { ttl: 1, ..spec(Version::V2, 1, &addresses) })
     };
