@@ -143,7 +143,8 @@ pub struct Vrrp {
     map: Vec<Option<usize>>,
     /// Every configured virtual address; none of them is a source.
     virtual_addresses: HashSet<IpAddr>,
-    /// Instances whose source may change with the addresses of an interface, by its name.
+    /// Instances by the name of the interface or VRF their sockets are bound to. With the addresses of an interface
+    /// their source may change.
     by_interface: HashMap<String, Vec<usize>>,
     /// Instances with `track_src_ip`.
     tracking_sources: Vec<usize>,

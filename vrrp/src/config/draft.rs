@@ -19,7 +19,7 @@ pub(super) struct InstanceDraft {
     pub interface: Option<String>,
     /// `None` also for an interface that does not exist yet (`dynamic_interfaces`).
     pub facts: Option<InterfaceFacts>,
-    pub vrf: bool,
+    pub vrf: Option<String>,
     pub vrid: Option<u8>,
     /// `state`; true is MASTER.
     pub state: Option<bool>,

@@ -154,7 +154,7 @@ pub(super) fn set_vrf(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
         format!("VRF interface name '{name}' too long - ignoring")
     } else if b.draft.interface.is_some() {
         "Cannot specify VRF interface and interface - ignoring".to_owned()
-    } else if b.draft.vrf {
+    } else if b.draft.vrf.is_some() {
         format!("VRF interface already specified - ignoring {name}")
     } else {
         match b.host.interface(name) {
@@ -163,7 +163,7 @@ pub(super) fn set_vrf(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
                 format!("cannot use a loopback interface ({name}) as VRF - ignoring")
             }
             Some(_) => {
-                b.draft.vrf = true;
+                b.draft.vrf = Some(name.to_owned());
                 return;
             }
         }

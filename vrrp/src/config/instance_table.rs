@@ -67,9 +67,7 @@ pub static INSTANCE: Table<Builder> = Table::new(&[
         set_advert_interval,
     ),
     B::new(
-        Keyword::new("vrf", Args::Free("INTERFACE"), "VRF the sockets are bound to")
-            .required()
-            .not_yet(),
+        Keyword::new("vrf", Args::Free("INTERFACE"), "VRF the sockets are bound to").required(),
         set_vrf,
     ),
     B::new(

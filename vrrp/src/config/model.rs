@@ -297,6 +297,8 @@ pub struct InstanceSettings {
     pub name: String,
     /// Interface that carries the adverts; `None` only for unicast with a source.
     pub interface: Option<String>,
+    /// `vrf`: unicast without an interface.
+    pub vrf: Option<String>,
     /// 1-255.
     pub vrid: u8,
     /// Configured priority, 1-255; 255 is the address owner.
@@ -384,12 +386,18 @@ pub struct InstanceSettings {
 }
 
 impl InstanceSettings {
+    /// The interface, or else the VRF, that its sockets are bound to.
+    pub fn bound_to(&self) -> Option<&str> {
+        self.interface.as_deref().or(self.vrf.as_deref())
+    }
+
     /// An instance of priority 100 on `interface` with the manual's defaults and no address yet.
     pub fn new(name: &str, interface: &str, vrid: u8, version: Version, family: Family) -> Self {
         let globals = Globals::default();
         InstanceSettings {
             name: name.to_owned(),
             interface: Some(interface.to_owned()),
+            vrf: None,
             vrid,
             priority: 100,
             wants_master: false,

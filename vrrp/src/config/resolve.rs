@@ -113,7 +113,8 @@ impl Resolver<'_, '_> {
 
     fn interface(&mut self) {
         let unicast = self.is_unicast();
-        if self.d.vrf && (self.d.interface.is_some() || !unicast) {
+        if self.d.vrf.is_some() && (self.d.interface.is_some() || !unicast) {
+            self.d.vrf = None;
             self.complain(
                 "vrf can only be specified with unicast and without an interface - clearing",
             );
@@ -526,6 +527,7 @@ impl Resolver<'_, '_> {
             kernel_rx_buf_size: d.kernel_rx_buf_size,
             debug: d.debug,
             interface: d.interface,
+            vrf: d.vrf,
             name: d.name,
         }
     }

@@ -148,7 +148,7 @@ fn timers(t: &mut Text, inst: &Instance) {
 fn place(t: &mut Text, s: &Snapshot<'_>, inst: &Instance) {
     let c = &*inst.settings;
     t.word("   Interface = ", c.interface.as_deref().unwrap_or("not configured"));
-    if let Some(vrf) = c.interface.as_deref().and_then(|name| vrf(s, name)) {
+    if let Some(vrf) = c.bound_to().and_then(|name| vrf(s, name)) {
         t.word("   VRF = ", vrf);
     }
     let flags = [
@@ -176,10 +176,13 @@ fn place(t: &mut Text, s: &Snapshot<'_>, inst: &Instance) {
     }
 }
 
-/// The VRF an interface belongs to.
+/// The VRF an interface belongs to, or is.
 pub(super) fn vrf<'a>(s: &Snapshot<'a>, interface: &str) -> Option<&'a str> {
-    let master = s.kernel.link_at(s.kernel.link(interface)?.master?)?;
-    (master.kind.as_deref() == Some("vrf")).then_some(&master.name)
+    let link = s.kernel.link(interface)?;
+    let master = link.master.and_then(|index| s.kernel.link_at(index));
+    let links = [Some(link), master];
+    let found = links.into_iter().flatten().find(|link| link.kind.as_deref() == Some("vrf"))?;
+    Some(&found.name)
 }
 
 fn garp(t: &mut Text, g: &GarpSettings) {

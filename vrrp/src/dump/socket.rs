@@ -16,8 +16,9 @@ pub(super) fn pool(t: &mut Text, s: &Snapshot<'_>) {
     for socket in &s.sockets {
         let (receive, send) = socket.descriptors;
         t.put(" fd_in ").int(receive).put(" fd_out = ").int(send).end();
-        t.word("   Interface = ", socket.interface.unwrap_or("(none)"));
-        if let Some(vrf) = socket.interface.and_then(|name| vrf(s, name)) {
+        let vrf = socket.interface.and_then(|name| vrf(s, name));
+        t.word("   Interface = ", socket.interface.filter(|i| vrf != Some(*i)).unwrap_or("(none)"));
+        if let Some(vrf) = vrf {
             t.word("   VRF = ", vrf);
         }
         t.word(

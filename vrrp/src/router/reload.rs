@@ -28,7 +28,7 @@ type Identity<'a> = (u8, Family, Option<&'a str>, bool, Option<IpAddr>);
 fn identity(s: &InstanceSettings) -> Identity<'_> {
     let unicast = !s.peers.is_empty();
     let address = if unicast { s.source } else { Some(s.group_address) };
-    (s.vrid, s.family, s.interface.as_deref(), unicast, address)
+    (s.vrid, s.family, s.bound_to(), unicast, address)
 }
 
 /// For each of `new`, which of `old` is the same virtual router. Most stand where they stood, and

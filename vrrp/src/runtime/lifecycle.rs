@@ -139,12 +139,12 @@ impl Vrrp {
         self.tracking_sources.clear();
         self.failing.clear();
         // Neighbours are mostly on the same interface.
-        let same = |a: &Instance, b: &Instance| a.settings.interface == b.settings.interface;
+        let same = |a: &Instance, b: &Instance| a.settings.bound_to() == b.settings.bound_to();
         let mut at = 0;
         for run in self.router.instances().chunk_by(same) {
             let end = at + run.len();
-            if let Some(name) = &run[0].settings.interface {
-                self.by_interface.entry(name.clone()).or_default().extend(at..end);
+            if let Some(name) = run[0].settings.bound_to() {
+                self.by_interface.entry(name.to_owned()).or_default().extend(at..end);
             }
             at = end;
         }

@@ -16,7 +16,7 @@ use crate::state::State;
 pub(super) struct Port {
     /// Position of its socket pair; `None` while the interface or the source is missing.
     pub socket: Option<usize>,
-    /// Index of its interface; 0 without one.
+    /// Index of the interface or VRF its sockets are bound to; 0 without one.
     pub interface: u32,
     template: Option<Template>,
     pub addresses: AddressSet,
@@ -78,7 +78,7 @@ impl Port {
         } else {
             Carriage::Unicast(instance.source?)
         };
-        if s.interface.is_some() && self.interface == 0 {
+        if s.bound_to().is_some() && self.interface == 0 {
             return None;
         }
         let ah = matches!(s.authentication, Authentication::Ah(_));

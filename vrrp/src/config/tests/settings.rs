@@ -339,3 +339,16 @@ fn with_an_authentication_header_only_an_owner_begins_as_master() {
     assert!(!of(150).wants_master);
     assert!(of(255).wants_master);
 }
+
+#[test]
+fn a_vrf_stands_for_the_interface_of_unicast_instances() {
+    let peers = "unicast_src_ip 10.0.0.8\nunicast_peer {\n10.0.0.9\n}\n";
+    let vip = "virtual_ipaddress {\n10.0.0.1 dev eth1\n}\n";
+    let bound = |inside: &str| {
+        let text = format!("vrrp_instance A {{\nvirtual_router_id 5\n{inside}{vip}}}\n");
+        test(&text).settings().instances.first().map(|i| i.bound_to().map(str::to_owned))
+    };
+    assert_eq!(bound(&format!("vrf blue\n{peers}")), Some(Some("blue".into())));
+    assert_eq!(bound(&format!("vrf blue\ninterface eth0\n{peers}")), Some(Some("eth0".into())));
+    assert_eq!(bound(peers), Some(None));
+}
