@@ -1,4 +1,5 @@
-//! Load balancing on a kernel that has it: whole daemons in a virtual machine (see `testbed::guest`).
+//! Load balancing, and VRRP on interfaces of every kind, on a kernel that has it all: whole daemons in a virtual machine
+//! (see `testbed::guest`).
 //!
 //! A scenario runs one daemon through one story and writes down what can be seen from outside: tables, lines,
 //! who answers. It asserts what it means to show, so that it says something with one daemon alone; then the C
@@ -11,6 +12,7 @@
     reason = "all of this crate is test code, not only its #[test] functions"
 )]
 
+mod authentication;
 mod dump;
 mod notifying;
 mod reload;
@@ -20,6 +22,7 @@ mod stop;
 mod sync;
 mod table;
 mod traffic;
+mod vrrp;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -41,6 +44,10 @@ fn main() -> ExitCode {
     let built = PathBuf::from(env!("CARGO_BIN_EXE_keepalived"));
     testbed::guest::main(&Suite {
         tests: &scenarios![
+            authentication::with_headers,
+            authentication::with_headers_to_peers,
+            authentication::old_adverts_are_refused,
+            authentication::strangers_are_refused,
             dump::of_every_keyword,
             notifying::every_change_is_told,
             reload::a_member_moves_to_another_group,
@@ -60,6 +67,14 @@ fn main() -> ExitCode {
             traffic::through_a_tunnel,
             traffic::quorum_lost_and_gained,
             traffic::inhibited_servers_stay_with_weight_0,
+            vrrp::on_a_vlan,
+            vrrp::on_a_macvlan,
+            vrrp::in_a_vrf,
+            vrrp::unicast_in_a_vrf,
+            vrrp::unicast_by_vrf,
+            vrrp::moved_to_a_vrf,
+            vrrp::a_vlan_is_deleted_and_made_again,
+            vrrp::on_a_dummy,
         ],
         program: std::env::var_os("KEEPALIVED_UNDER_TEST").map_or(built, PathBuf::from),
         kernel: Path::new(env!("CARGO_TARGET_TMPDIR")).join("guest-kernel"),

@@ -146,6 +146,8 @@ pub struct Vrrp {
     /// Instances by the name of the interface or VRF their sockets are bound to. With the addresses of an interface
     /// their source may change.
     by_interface: HashMap<String, Vec<usize>>,
+    /// Interfaces that instances speak on, track or put addresses on.
+    interfaces: HashSet<String>,
     /// Instances with `track_src_ip`.
     tracking_sources: Vec<usize>,
     interface_trackers: HashMap<String, usize>,

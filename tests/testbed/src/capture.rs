@@ -8,12 +8,13 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::process::{in_namespace, kill_tree, run};
+use crate::process::{in_namespace, kill_tree, run, try_run};
 use crate::wait_for;
 
-const FILTER: &str = "ip proto 112 or ip6 proto 112 or arp or icmp6";
+/// `vlan` stands last: what is behind it would be looked for behind the tag.
+const FILTER: &str = "ip proto 112 or ip proto 51 or ip6 proto 112 or arp or icmp6 or vlan";
 
-/// A running capture of VRRP, ARP and ICMPv6.
+/// A running capture of VRRP, under AH too, ARP and ICMPv6, and of whatever has a VLAN tag.
 pub struct Capture {
     child: Child,
     file: PathBuf,
@@ -64,6 +65,12 @@ impl Capture {
         frames(&bytes).into_iter().filter_map(|(at, frame)| advert(at, frame)).collect()
     }
 
+    /// Every frame captured so far.
+    pub fn frames(&self) -> Vec<Vec<u8>> {
+        let bytes = fs::read(&self.file).unwrap_or_default();
+        frames(&bytes).into_iter().map(|(_, frame)| frame.to_vec()).collect()
+    }
+
     /// How many frames of any kind were captured so far.
     pub fn count(&self) -> usize {
         frames(&fs::read(&self.file).unwrap_or_default()).len()
@@ -90,6 +97,26 @@ impl Capture {
             fields.join(" "),
         ));
         text.lines().map(|line| Packet(line.split('|').map(str::to_owned).collect())).collect()
+    }
+
+    /// Lets tcpdump read everything captured so far, one line a packet, without the time and the IPv4 identification.
+    /// It checks the checksums of IPv4 and VRRP, and says `bad` where one is wrong.
+    #[track_caller]
+    pub fn listing(&self) -> Vec<String> {
+        let command = format!("tcpdump -Z root -r {} -nn -e -v -t", self.file.display());
+        let mut text = String::new();
+        // It may be at the middle of a packet that is just being written.
+        wait_for("tcpdump reads the capture", || {
+            match try_run(&command) {
+                Ok(listing) => text = listing,
+                Err(error) if error.contains("truncated") => return false,
+                Err(error) => panic!("{error}"),
+            }
+            true
+        });
+        // What is behind the headers of IP stands on a line of its own.
+        let lines = text.replace("\n    ", " ");
+        lines.lines().map(without_identification).collect()
     }
 
     /// Lets tshark judge every advert so far: well formed, checksums right, no remark by the dissector.
@@ -172,6 +199,13 @@ impl Packet {
     pub fn is_advert(&self) -> bool {
         !self.get("vrrp.version").is_empty()
     }
+}
+
+/// `id 7, ` is taken out.
+fn without_identification(line: &str) -> String {
+    let rest =
+        line.split_once(", id ").and_then(|(head, tail)| Some((head, tail.split_once(',')?.1)));
+    rest.map_or_else(|| line.to_owned(), |(head, tail)| format!("{head},{tail}"))
 }
 
 /// Splits a capture file (classic format, this machine's byte order) into frames; a frame still being

@@ -32,6 +32,15 @@ impl Injector {
         host.inside(open).unwrap_or_else(|e| panic!("raw sockets: {e}"))
     }
 
+    /// Sends a whole IPv4 packet as it is to where it says. The kernel fills in the checksum.
+    #[track_caller]
+    pub fn send_packet(&self, packet: &[u8]) {
+        let destination = packet.get(16..).and_then(|rest| rest.first_chunk::<4>());
+        let destination = destination.unwrap_or_else(|| panic!("no IPv4 packet: {packet:?}"));
+        let sent = self.v4.send_to(packet, &SocketAddrV4::new((*destination).into(), 0).into());
+        sent.unwrap_or_else(|e| panic!("raw send of {} bytes: {e}", packet.len()));
+    }
+
     /// Sends `payload` to the VRRP group. The kernel fills in the header's length and checksum.
     #[track_caller]
     pub fn send(&self, source: Ipv4Addr, ttl: u8, payload: &[u8]) {

@@ -37,6 +37,17 @@ impl Known {
     }
 }
 
+/// Whether a link is there as it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// It was there before.
+    Same,
+    /// It was not there before, or is another one of the same name.
+    Appeared,
+    /// It is not there any more.
+    Gone,
+}
+
 /// What an event changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
@@ -44,8 +55,8 @@ pub enum Change {
     Link {
         /// Its name.
         name: String,
-        /// It was not there before.
-        appeared: bool,
+        /// Which of these.
+        presence: Presence,
     },
     /// This interface got an address.
     AddressAdded(u32, IpAddr),
@@ -88,7 +99,7 @@ impl KernelView {
                 self.addresses.remove(&index);
                 if let Some(old) = self.links.remove(&index) {
                     self.names.remove(&old.name);
-                    changes.push(Change::Link { name, appeared: false });
+                    changes.push(Change::Link { name, presence: Presence::Gone });
                 }
             }
             Event::Address(address) => {
@@ -119,7 +130,7 @@ impl KernelView {
             && old.name != name
         {
             log::info!("Interface name has changed from {} to {name}", old.name);
-            changes.push(Change::Link { name: old.name.clone(), appeared: false });
+            changes.push(Change::Link { name: old.name.clone(), presence: Presence::Gone });
         }
         if let Some(old) = self.links.get(&index)
             && old.mac != link.mac
@@ -128,9 +139,10 @@ impl KernelView {
             log::debug!("({name}) MAC Address changed from {from} to {to}");
         }
         if self.links.get(&index) != Some(&link) {
-            let appeared = !self.names.contains_key(&name);
+            let known = self.names.contains_key(&name);
+            let presence = if known { Presence::Same } else { Presence::Appeared };
             self.insert_link(link);
-            changes.push(Change::Link { name, appeared });
+            changes.push(Change::Link { name, presence });
         }
     }
 

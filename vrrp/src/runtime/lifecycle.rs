@@ -79,6 +79,7 @@ impl Vrrp {
             map: Vec::new(),
             virtual_addresses: HashSet::new(),
             by_interface: HashMap::new(),
+            interfaces: HashSet::new(),
             tracking_sources: Vec::new(),
             interface_trackers: HashMap::new(),
             checks: Vec::new(),
@@ -134,6 +135,7 @@ impl Vrrp {
     /// Rebuilds the look-up tables over the router's instances.
     fn index(&mut self) {
         self.by_interface.clear();
+        self.interfaces.clear();
         self.virtual_addresses.clear();
         self.interface_trackers.clear();
         self.tracking_sources.clear();
@@ -154,13 +156,19 @@ impl Vrrp {
             }
             for a in inst.settings.addresses.iter().chain(&inst.settings.excluded) {
                 self.virtual_addresses.insert(a.ip);
+                // Of thousands of addresses nearly all are on the interfaces of their neighbours.
+                if !self.interfaces.contains(&a.interface) {
+                    self.interfaces.insert(a.interface.clone());
+                }
             }
         }
+        self.interfaces.extend(self.by_interface.keys().cloned());
         let promoting = self.router.instances().iter().filter(|i| i.settings.promote_secondaries);
         self.sysctls.want(promoting.filter_map(|i| i.settings.interface.as_deref()));
         for (t, tracker) in self.router.trackers().iter().enumerate() {
             if tracker.kind == TrackerKind::Interface {
                 self.interface_trackers.insert(tracker.name.clone(), t);
+                self.interfaces.insert(tracker.name.clone());
             }
         }
     }

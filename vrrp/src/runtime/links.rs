@@ -9,7 +9,7 @@ use scheduler::Time;
 
 use super::Vrrp;
 use super::announcer::Announcement;
-use super::kernel_view::Change;
+use super::kernel_view::{Change, Presence};
 use crate::router::Status;
 use crate::state::Faults;
 
@@ -94,8 +94,8 @@ impl Vrrp {
                 self.log_address(&change);
             }
             match change {
-                Change::Link { name, appeared } => {
-                    reopen |= self.link_changed(now, &name, appeared)
+                Change::Link { name, presence } => {
+                    reopen |= self.link_changed(now, &name, presence)
                 }
                 Change::AddressAdded(index, ip) => self.source_changed(index, ip, &mut sources),
                 Change::AddressRemoved(index, ip, prefix) => {
@@ -154,12 +154,13 @@ impl Vrrp {
             self.view.links().iter().map(|l| (l.name.clone(), l.index)).collect();
         self.view.replace(links, addresses);
         for link in self.view.links() {
-            let appeared = before.get(&link.name) != Some(&link.index);
-            changes.push(Change::Link { name: link.name.clone(), appeared });
+            let same = before.get(&link.name) == Some(&link.index);
+            let presence = if same { Presence::Same } else { Presence::Appeared };
+            changes.push(Change::Link { name: link.name.clone(), presence });
             changes.push(Change::AddressesUnknown(link.index));
         }
         for name in before.into_keys().filter(|name| self.view.link(name).is_none()) {
-            changes.push(Change::Link { name, appeared: false });
+            changes.push(Change::Link { name, presence: Presence::Gone });
         }
         self.holdings.recheck(now, &self.view);
         self.paths.gone(now);
@@ -172,7 +173,11 @@ impl Vrrp {
         }
     }
 
-    fn link_changed(&mut self, now: Time, name: &str, appeared: bool) -> bool {
+    fn link_changed(&mut self, now: Time, name: &str, presence: Presence) -> bool {
+        let configured = self.interfaces.contains(name);
+        if configured && presence == Presence::Appeared {
+            log::debug!("Interface {name} added");
+        }
         let mut moved = self.place_ports(name);
         let up = self.view.is_up(name);
         for i in self.by_interface.get(name).cloned().unwrap_or_default() {
@@ -188,7 +193,7 @@ impl Vrrp {
             self.paths.gone(now);
             self.paths.try_again();
         }
-        if appeared {
+        if presence == Presence::Appeared {
             self.holdings.interface_returned(name);
             self.sysctls.set(&self.view);
         }
@@ -211,6 +216,9 @@ impl Vrrp {
                 }
             }
             None => self.set_link(now, name, up),
+        }
+        if configured && presence == Presence::Gone {
+            log::info!("Interface {name} deleted");
         }
         moved
     }
@@ -264,11 +272,6 @@ impl Vrrp {
                 self.ports[i].interface = index;
                 moved = true;
             }
-        }
-        if moved && index == 0 {
-            log::info!("Interface {name} deleted");
-        } else if moved {
-            log::debug!("Interface {name} added");
         }
         moved
     }

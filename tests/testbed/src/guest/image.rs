@@ -24,7 +24,7 @@ const DATABASES: [&str; 4] =
     ["/etc/protocols", "/etc/services", "/etc/iproute2/rt_tables", "/etc/iproute2/rt_protos"];
 
 /// Kernel modules, by folder or file under the release's `kernel`, besides those they depend on.
-const MODULES: [&str; 19] = [
+const MODULES: [&str; 20] = [
     "crypto/",
     "drivers/char/virtio_console.ko",
     "drivers/net/dummy.ko",
@@ -35,7 +35,8 @@ const MODULES: [&str; 19] = [
     "drivers/net/vrf.ko",
     "drivers/net/vxlan/",
     "drivers/virtio/virtio_pci.ko",
-    "net/802",
+    "net/802/",
+    "net/8021q/",
     "net/bridge/",
     "net/core/",
     "net/ipv4/",
@@ -57,7 +58,7 @@ mount -t devtmpfs dev /dev
 mount -t tmpfs tmp /tmp
 mount -t tmpfs run /run
 names=$(cd /lib/modules/*/kernel/net/netfilter/ipvs && echo *.ko)
-modprobe -a virtio_pci virtio_console veth bridge ipip nf_tables ${names//.ko/}
+modprobe -a virtio_pci virtio_console veth bridge dummy vrf macvlan 8021q ipip nf_tables ${names//.ko/}
 while [ ! -e /dev/vport0p1 ]; do sleep 0.05; done
 TESTS
 sync
