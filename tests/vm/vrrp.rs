@@ -220,6 +220,8 @@ pub fn a_vlan_is_deleted_and_made_again(program: &Path) -> String {
             // Five seconds after the first announcement.
             daemon.wait_logged("(V) Sending/queueing gratuitous ARPs on eth0.10", 2 * times);
         }
+        let before = said_how_often(&lan);
+        wait_for("both say more", || (0..2).all(|n| said_how_often(&lan)[n] > before[n] + 1));
         if times == 1 {
             for (host, number, daemon, _) in directors {
                 host.ip("link del eth0.10");
@@ -233,6 +235,13 @@ pub fn a_vlan_is_deleted_and_made_again(program: &Path) -> String {
         seen += &host.ip("-o -4 address show dev eth0.10");
     }
     seen + &said(&lan)
+}
+
+/// How many adverts of VRIDs 51 and 52 were on the wire.
+fn said_how_often(lan: &Lan) -> [usize; 2] {
+    let lines = lan.capture().listing();
+    ["vrid 51, prio 150", "vrid 52, prio 150"]
+        .map(|text| lines.iter().filter(|line| line.contains(text)).count())
 }
 
 /// Virtual addresses on a dummy interface, watched and not watched, and one that is tracked, with a weight and without.

@@ -131,6 +131,25 @@ fn an_authentication_header_matches_the_observed_bytes() {
     assert_eq!(verdict.sequence(), Some(1));
 }
 
+/// What the C daemon sends to a peer, with the checksum that the kernel filled in.
+#[test]
+fn an_authentication_header_for_a_peer_matches_the_observed_bytes() {
+    let observed = hex("45c0004000010000ff33a6b4 0a090001 0a090003
+                        70040000 0a090001 00000001 2bbcd9777672587b8e151c93
+                        2133960102013c5e 0a080064 0000000000000000");
+    let addresses = [IpAddr::from([10, 8, 0, 100])];
+    let authentication = Authentication::Ah(*b"secret12");
+    let spec = AdvertSpec { authentication, ..spec(Version::V2, 51, &addresses) };
+    // Numbered and signed for one peer, and then for the other.
+    let mut template = Template::new(&spec).unwrap();
+    template.sign(number(9));
+    template.set_destination("10.9.0.3".parse().unwrap());
+    template.sign(number(1));
+    let mut sent = template.bytes().to_vec();
+    sent[10..12].copy_from_slice(&observed[10..12]);
+    assert_eq!(sent, observed);
+}
+
 #[test]
 fn version_3_ipv6_matches_the_observed_bytes() {
     let addresses: [IpAddr; 2] = ["fe80::100".parse().unwrap(), "fd00::2".parse().unwrap()];
