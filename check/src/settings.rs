@@ -278,7 +278,7 @@ pub enum Kind {
     /// `TCP_CHECK`.
     Tcp,
     /// `HTTP_GET` and `SSL_GET`.
-    Http(Box<HttpSettings>),
+    Http(Rc<HttpSettings>),
     /// `SMTP_CHECK` and the name it says in HELO.
     Smtp(Rc<str>),
     /// `DNS_CHECK`.
@@ -296,7 +296,7 @@ pub enum Kind {
 }
 
 /// `HTTP_GET` and `SSL_GET`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct HttpSettings {
     /// `SSL_GET`.
     pub tls: bool,
@@ -315,7 +315,7 @@ pub struct HttpSettings {
 }
 
 /// `http_protocol`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum HttpProtocol {
     /// `1.0`.
     #[default]
@@ -327,7 +327,7 @@ pub enum HttpProtocol {
 }
 
 /// A `url` block.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Url {
     /// `path`, sent as it is.
     pub path: Rc<str>,

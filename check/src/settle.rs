@@ -246,9 +246,10 @@ impl Settling {
 
     fn known(&mut self, kind: Kind, host: Option<&Rc<str>>, outer: &Outer) -> Kind {
         match kind {
-            Kind::Http(mut http) => {
+            Kind::Http(http) => {
+                let mut http = Rc::unwrap_or_clone(http);
                 self.http(&mut http, host, outer);
-                Kind::Http(http)
+                Kind::Http(self.shared.https.share_value(http))
             }
             Kind::Smtp(helo) => Kind::Smtp(self.shared.texts.share(helo)),
             Kind::Dns(mut dns) => {
@@ -304,6 +305,8 @@ struct Shared {
     texts: Pool<str>,
     origins: Pool<crate::settings::Origin>,
     regexes: Pool<crate::settings::RegexSettings>,
+    /// Mostly all servers are asked for the same.
+    https: Pool<HttpSettings>,
     defaults: Option<Rc<RealServerDefaults>>,
     /// Room for a name.
     room: String,
@@ -352,5 +355,15 @@ impl<T: ?Sized + Eq + Hash> Pool<T> {
         }
         self.0.insert(Rc::clone(&thing));
         thing
+    }
+}
+
+impl<T: Eq + Hash> Pool<T> {
+    /// As [`Pool::share`], of what has no place yet.
+    fn share_value(&mut self, thing: T) -> Rc<T> {
+        if let Some(known) = self.0.get(&thing) {
+            return Rc::clone(known);
+        }
+        self.share(Rc::new(thing))
     }
 }

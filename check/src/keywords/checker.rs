@@ -324,7 +324,7 @@ impl Block {
         for url in &mut http.urls {
             url.tls_compliant |= self.tls_compliant;
         }
-        (!http.urls.is_empty()).then(|| Work::Known(Kind::Http(Box::new(http))))
+        (!http.urls.is_empty()).then(|| Work::Known(Kind::Http(Rc::new(http))))
     }
 
     fn udp(&mut self, line: &Line, ctx: &mut Context<'_>) -> UdpSettings {

@@ -347,6 +347,7 @@ fn equal_things_are_one() {
     let (Kind::Http(one), Kind::Http(two)) = (&one.checkers[0].kind, &two.checkers[0].kind) else {
         panic!()
     };
+    assert!(Rc::ptr_eq(one, two));
     assert!(Rc::ptr_eq(&one.urls[0].path, &two.urls[1].path));
     assert!(Rc::ptr_eq(one.host.as_ref().unwrap(), two.urls[0].host.as_ref().unwrap()));
     assert!(Rc::ptr_eq(one.urls[0].regex.as_ref().unwrap(), two.urls[1].regex.as_ref().unwrap()));

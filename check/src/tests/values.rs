@@ -355,7 +355,7 @@ fn checkers_of_their_own_kind() {
 fn web_checkers() {
     let ssl = |body: &str| -> HttpSettings {
         match kind(&format!("SSL_GET {{\nurl {{\npath /\n}}\n{body}\n}}")) {
-            Kind::Http(http) => *http,
+            Kind::Http(http) => Rc::unwrap_or_clone(http),
             other => panic!("{other:?}"),
         }
     };
@@ -396,7 +396,7 @@ fn web_checkers() {
         |body: &str| match kind(&format!(
             "HTTP_GET {{\nvirtualhost c\nurl {{\npath /a\n{body}\n}}\n}}"
         )) {
-            Kind::Http(http) => http.urls.into_iter().next().unwrap(),
+            Kind::Http(http) => http.urls[0].clone(),
             other => panic!("{other:?}"),
         },
         &[

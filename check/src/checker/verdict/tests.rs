@@ -18,7 +18,7 @@ fn http(urls: usize, fast_recovery: bool, tls: bool) -> Kind {
         regex: None,
         tls_compliant: false,
     };
-    Kind::Http(Box::new(HttpSettings {
+    Kind::Http(Rc::new(HttpSettings {
         tls,
         protocol: HttpProtocol::Http10,
         host: None,
@@ -557,7 +557,7 @@ fn which_checkers_pair() {
     };
     let web = |change: &dyn Fn(&mut HttpSettings)| {
         let Kind::Http(mut http) = http(2, false, false) else { unreachable!() };
-        change(&mut http);
+        change(Rc::make_mut(&mut http));
         base(Kind::Http(http))
     };
     let tcp = |change: &dyn Fn(&mut CheckerSettings)| {

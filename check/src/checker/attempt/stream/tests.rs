@@ -56,7 +56,7 @@ fn url(path: &str) -> Url {
 }
 
 fn http(urls: Vec<Url>) -> Kind {
-    Kind::Http(Box::new(HttpSettings {
+    Kind::Http(Rc::new(HttpSettings {
         tls: false,
         protocol: Default::default(),
         host: None,
@@ -330,6 +330,7 @@ mod tls {
         let sni = sni.map(Rc::from);
         let mut kind = http(vec![Url { sni, digest, tls_compliant, ..url("/") }]);
         if let Kind::Http(http) = &mut kind {
+            let http = Rc::make_mut(http);
             http.tls = true;
             http.sni = true;
         }
