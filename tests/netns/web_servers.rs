@@ -395,7 +395,7 @@ fn nginx_wants_a_certificate() {
     daemon.reload(&(block("key.pem") + &judged));
     daemon.wait_log(&GOOD.replace('@', &name(0)));
     daemon.reload(&judged);
-    daemon.wait_log(&format!("SSL_CHECK on service {} failed after 1 retries.", name(0)));
+    daemon.wait_logged(&format!("SSL_CHECK on service {} failed after 1 retries.", name(0)), 2);
     daemon.reload(&(locked + &judged));
     daemon.wait_logged(&GOOD.replace('@', &name(0)), 2);
     daemon.stop();
