@@ -165,34 +165,28 @@ const D0: &str = "track_interface {\n    d0\n  }";
 /// Nobody becomes MASTER while the story lasts.
 const SLOW: &str = "advert_int 30\n  ";
 
-/// One member's interface takes all to FAULT before the start, and again while they are MASTER.
+/// FAULT before the start, and again while all are MASTER; the arguments are those of [`Stage::four`].
+fn fault_and_fault_again(stage: &Stage, group: &str, second: &str, lone: &str) {
+    let daemon = stage.start(&(stage.global("") + &stage.four(group, second, lone)));
+    stage.wait_four("FAULT");
+    stage.set_d0(true);
+    stage.wait_four("BACKUP");
+    stage.wait_four("MASTER");
+    stage.set_d0(false);
+    stage.wait_four("FAULT");
+    daemon.stop();
+}
+
+/// One member's interface takes all to FAULT.
 #[test]
 fn faults_of_one_member() {
-    both(|stage| {
-        let daemon = stage.start(&(stage.global("") + &stage.four("", D0, D0)));
-        stage.wait_four("FAULT");
-        stage.set_d0(true);
-        stage.wait_four("BACKUP");
-        stage.wait_four("MASTER");
-        stage.set_d0(false);
-        stage.wait_four("FAULT");
-        daemon.stop();
-    });
+    both(|stage| fault_and_fault_again(stage, "", D0, D0));
 }
 
 /// What the group tracks concerns the members in the group's order, behind those that track it themselves.
 #[test]
 fn faults_of_a_group() {
-    both(|stage| {
-        let daemon = stage.start(&(stage.global("") + &stage.four(D0, "", D0)));
-        stage.wait_four("FAULT");
-        stage.set_d0(true);
-        stage.wait_four("BACKUP");
-        stage.wait_four("MASTER");
-        stage.set_d0(false);
-        stage.wait_four("FAULT");
-        daemon.stop();
-    });
+    both(|stage| fault_and_fault_again(stage, D0, "", D0));
 }
 
 /// Members whose timers end in the same moment: the one that entered BACKUP last leads.

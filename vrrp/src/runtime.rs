@@ -46,7 +46,7 @@ use trackfile::Watch;
 
 use crate::action::{Action, NotifyEvent, Subject};
 use crate::config::{
-    AddressSettings, FileSettings, GarpGroup, InstanceSettings, Path, PathSettings, ScriptSettings,
+    AddressSettings, FileSettings, GarpGroup, InstanceSettings, PathSettings, ScriptSettings,
     TrackGroup,
 };
 use crate::io::{ReceiveBatch, SendBatch, SocketKey, error_text};
@@ -392,7 +392,7 @@ impl Vrrp {
 /// In the order in which they are set; the way back begins with rules and routes.
 fn log_addresses(settings: &InstanceSettings, what: &str) {
     let paths = |routes: bool| {
-        let has = settings.paths.iter().any(|p| matches!(p.what, Path::Route(_)) == routes);
+        let has = settings.paths.iter().any(|path| path.is_route() == routes);
         if has {
             let kind = if routes { "Routes" } else { "Rules" };
             log::debug!("({}) {what} Virtual {kind}", settings.name);

@@ -631,6 +631,11 @@ pub enum Path {
 }
 
 impl PathSettings {
+    /// Whether it is a route.
+    pub fn is_route(&self) -> bool {
+        matches!(self.what, Path::Route(_))
+    }
+
     /// Names of the interfaces without which it cannot serve.
     pub fn interfaces(&self) -> Vec<&str> {
         match &self.what {

@@ -29,7 +29,7 @@ pub(super) fn of_kind(
     paths: &[Rc<PathSettings>],
     routes: bool,
 ) -> impl Iterator<Item = &Rc<PathSettings>> {
-    paths.iter().filter(move |path| matches!(path.what, Path::Route(_)) == routes)
+    paths.iter().filter(move |path| path.is_route() == routes)
 }
 
 /// One of them.

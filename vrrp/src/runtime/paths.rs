@@ -145,12 +145,7 @@ impl Paths {
         let mut asked = Vec::with_capacity(now.len());
         for (key, before) in now {
             let Some(held) = self.held.get_mut(&key) else { continue };
-            let names = key.0.interfaces();
-            // A rule may name an interface that is not there yet; the kernel waits for it.
-            let missing = matches!(key.0.what, Path::Route(_))
-                .then(|| names.into_iter().find(|name| view.index(name).is_none()))
-                .flatten();
-            if let Some(name) = missing {
+            if let Some(name) = missing_interface(&key.0, view) {
                 if !std::mem::replace(&mut held.refused, true) {
                     let what = self::name(&key.0);
                     log::info!("Not adding {what} since interface {name} doesn't exist");
@@ -184,11 +179,16 @@ impl Paths {
 }
 
 fn name(path: &PathSettings) -> String {
-    let kind = match path.what {
-        Path::Route(_) => "route",
-        Path::Rule(_) => "rule",
-    };
-    format!("{kind} {}", path_text(path))
+    format!("{} {}", if path.is_route() { "route" } else { "rule" }, path_text(path))
+}
+
+/// An interface that a route needs and that does not exist. A rule may name one that is not there yet:
+/// the kernel waits for it.
+fn missing_interface<'a>(path: &'a PathSettings, view: &KernelView) -> Option<&'a str> {
+    match &path.what {
+        Path::Route(route) => route.interfaces().find(|name| view.index(name).is_none()),
+        Path::Rule(_) => None,
+    }
 }
 
 /// Deletes these, if they are there.
@@ -200,14 +200,12 @@ pub(super) fn delete(
     let mut batch = Batch::new();
     let mut asked = Vec::new();
     for path in paths {
+        // Without its interface it is gone, and without the name another could be meant.
+        if missing_interface(&path, view).is_some() {
+            continue;
+        }
         match &path.what {
-            Path::Route(route) => {
-                // Without its interface it is gone, and without the name another could be meant.
-                if route.interfaces().any(|name| view.index(name).is_none()) {
-                    continue;
-                }
-                batch.delete_route(route, &|name| view.index(name), 0);
-            }
+            Path::Route(route) => batch.delete_route(route, &|name| view.index(name), 0),
             Path::Rule(rule) => batch.delete_rule(rule, 0),
         }
         asked.push(path);
