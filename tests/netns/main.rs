@@ -28,6 +28,7 @@ mod notifying;
 mod paths;
 mod reload;
 mod service;
+mod signing;
 mod telling;
 mod timing;
 mod tracking;
