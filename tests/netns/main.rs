@@ -10,6 +10,7 @@
     reason = "all of this crate is test code, not only its #[test] functions"
 )]
 
+mod agentx;
 mod alerts;
 mod checkers;
 mod checking;
