@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use check::{Check, HasCheck};
+use dbus::Bus;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::unistd::getpid;
 use notify::{HasNotify, Notifier};
@@ -62,6 +63,8 @@ pub struct Daemon {
     pub check: Option<Check>,
     /// SNMP's subagent, if one is wanted.
     pub subagent: Option<Subagent>,
+    /// D-Bus, if it is wanted.
+    pub bus: Option<Bus>,
     /// How VRRP's moments are told to people.
     pub clock: Clock,
     /// What the process will exit with.
@@ -150,16 +153,10 @@ impl Daemon {
     pub fn dump_state(&mut self, now: Time) {
         let process = std::process::id();
         log::info!("Printing parent data for process({process}) on signal");
-        let settings = &self.configuration.globals;
-        let template = settings.state_dump_file.as_deref();
-        let instance = self.configuration.data_instance();
-        write(&names::state(names::Part::Main, template, &instance), &self.state());
-        if let Some(vrrp) = &self.vrrp {
+        write(&self.state_file(names::Part::Main), &self.state());
+        if self.vrrp.is_some() {
             log::info!(target: "vrrp", "Printing VRRP data for process({process}) on signal");
-            self.clock.follow(now);
-            let mut text = self.globals(true);
-            text.push_str(&vrrp::dump::state(vrrp, &self.clock));
-            write(&names::state(names::Part::Vrrp, template, &instance), &text);
+            self.write_vrrp_state(now);
         }
         if let Some(check) = &self.check {
             log::info!(
@@ -168,15 +165,37 @@ impl Daemon {
             );
             let mut text = self.globals(false);
             text.push_str(&check::dump::state(check));
-            write(&names::state(names::Part::Check, template, &instance), &text);
+            write(&self.state_file(names::Part::Check), &text);
         }
+    }
+
+    fn state_file(&self, part: names::Part) -> PathBuf {
+        let template = self.configuration.globals.state_dump_file.as_deref();
+        names::state(part, template, &self.configuration.data_instance())
+    }
+
+    /// The state dump of VRRP alone; `now` is the scheduler's clock.
+    pub fn write_vrrp_state(&mut self, now: Time) {
+        let Some(vrrp) = &self.vrrp else { return };
+        self.clock.follow(now);
+        let mut text = self.globals(true);
+        text.push_str(&vrrp::dump::state(vrrp, &self.clock));
+        write(&self.state_file(names::Part::Vrrp), &text);
     }
 
     /// SIGUSR2, and `STATS_CLEAR` with `clear`.
     pub fn dump_stats(&mut self, clear: bool) {
-        let Some(vrrp) = &mut self.vrrp else { return };
+        if self.vrrp.is_none() {
+            return;
+        }
         let (what, process) = (if clear { "Clearing" } else { "Printing" }, std::process::id());
         log::info!(target: "vrrp", "{what} VRRP stats for process({process}) on signal");
+        self.write_stats(clear);
+    }
+
+    /// The statistics file, after which `clear` sets the counters to zero.
+    pub fn write_stats(&mut self, clear: bool) {
+        let Some(vrrp) = &mut self.vrrp else { return };
         let name = names::stats(self.configuration.globals.stats_dump_file.as_deref());
         write(&name, &vrrp::dump::stats(vrrp));
         if clear {
@@ -224,7 +243,12 @@ impl HasVrrp for Daemon {
         subject: Subject,
         event: NotifyEvent,
     ) {
+        crate::dbus::told(scheduler, daemon, subject, event);
         crate::snmp::told(scheduler, daemon, subject, event);
+    }
+
+    fn reloaded(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
+        crate::dbus::reloaded(scheduler, daemon);
     }
 
     fn states_told(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
@@ -266,6 +290,7 @@ pub fn apply(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
     let check =
         (running.check && daemon.check.is_none()).then(|| balancing::open(daemon, starting));
     crate::snmp::apply(scheduler, daemon, running.vrrp);
+    crate::dbus::apply(scheduler, daemon, running.vrrp);
     if running.vrrp {
         apply_vrrp(scheduler, daemon);
     }
@@ -320,6 +345,7 @@ pub fn stop(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
 /// Ends VRRP and notify scripts; the shutdown script and the end of the loop follow.
 fn finish_stop(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
     runtime::stop(scheduler, daemon);
+    crate::dbus::stopped(scheduler, daemon);
     let keep = daemon.options.keep_ipvs;
     check::stop(scheduler, daemon, keep);
     let patience = daemon.configuration.globals.child_wait_time;

@@ -10,6 +10,7 @@ mod configtest;
 mod configuration;
 mod daemon;
 mod daemonise;
+mod dbus;
 mod dump;
 mod globals;
 mod host;

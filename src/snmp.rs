@@ -78,8 +78,7 @@ static TABLES: &[Table<D>] = &[
                 let name = d.configuration.globals.net_namespace.as_deref();
                 only(i, Value::text(name.unwrap_or_default()))
             }),
-            // Nothing is on D-Bus.
-            (9, |_, i| only(i, Value::truth(false))),
+            (9, |d, i| only(i, Value::truth(d.configuration.globals.interfaces.dbus))),
             (10, |d, i| only(i, Value::truth(d.configuration.vrrp_globals.dynamic_interfaces))),
             (11, |d, i| {
                 let flush = match d.configuration.check.flush_on_stop {

@@ -82,12 +82,11 @@ pub static KERNEL: Table<Draft> = Table::new(&[
     enable(Keyword::new("enable_snmp_rfcv2", Args::Flag, "the MIB of RFC 2787").not_yet()),
     enable(Keyword::new("enable_snmp_rfcv3", Args::Flag, "the MIB of RFC 6527").not_yet()),
     enable(Keyword::new("enable_snmp_checker", Args::Flag, "checkers in KEEPALIVED-MIB").not_yet()),
-    enable(Keyword::new("enable_dbus", Args::Flag, "an interface on D-Bus").not_yet()),
+    enable(Keyword::new("enable_dbus", Args::Flag, "VRRP on the system's D-Bus")),
     D::new(
         Keyword::new("dbus_service_name", Args::Free("NAME"), "name on the bus")
             .expected()
-            .or("org.keepalived.Vrrp1")
-            .not_yet(),
+            .or("org.keepalived.Vrrp1"),
         |d, l, c| set(name(l, c), &mut d.globals.interfaces.dbus_service),
     ),
     D::new(
@@ -97,8 +96,7 @@ pub static KERNEL: Table<Draft> = Table::new(&[
             "path element of instances without interface",
         )
         .expected()
-        .or("none")
-        .not_yet(),
+        .or("none"),
         |d, l, c| set(name(l, c), &mut d.globals.interfaces.dbus_no_interface),
     ),
 ]);

@@ -15,6 +15,7 @@ mod alerts;
 mod checkers;
 mod checking;
 mod consumers;
+mod dbus;
 mod director;
 mod dumps;
 mod election;

@@ -58,7 +58,7 @@ pub use checks::{Check, Counter, Progress};
 use dispatch::Endpoint;
 use holdings::Holdings;
 pub use kernel_view::KernelView;
-pub use lifecycle::{Options, reload, start, stop};
+pub use lifecycle::{Options, announce, reload, start, stop};
 use links::Debounce;
 use paths::Paths;
 use port::Port;
@@ -81,6 +81,13 @@ pub trait HasVrrp: HasNotify + 'static {
     /// Called for each notification, after scripts and FIFOs were told and before a mail is sent. It may be of something that
     /// a reload has removed by now.
     fn told(_: &mut Scheduler<Self>, _: &mut Self, _: Subject, _: NotifyEvent)
+    where
+        Self: Sized,
+    {
+    }
+
+    /// Called when a reload has changed the instances, after what was told of those that are gone and before the news of the others.
+    fn reloaded(_: &mut Scheduler<Self>, _: &mut Self)
     where
         Self: Sized,
     {

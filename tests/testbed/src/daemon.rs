@@ -74,6 +74,9 @@ impl Daemon {
         let pid_files = pid_files(&folder);
         let mut command = command(host, program, parts, file, &pid_files);
         command.args(["-n", "-l"]);
+        // A bus of the host's own, if the test starts one: never the machine's.
+        let bus = format!("unix:path={}", host.file("bus").display());
+        command.env("DBUS_SYSTEM_BUS_ADDRESS", bus);
         command.args(arguments).env("TMPDIR", &tmp).stderr(log);
         let child = command.spawn().unwrap_or_else(|e| panic!("{}: {e}", program.display()));
         let name = host.name().to_owned();

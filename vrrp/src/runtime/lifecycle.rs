@@ -447,6 +447,7 @@ pub fn reload<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W, settings: Settings) {
     }
     vrrp.announcer.configure(&settings.globals, &settings.garp_groups);
     vrrp.exchange(now, settings);
+    W::reloaded(s, w);
     open_sockets(s, w);
     let Some(vrrp) = w.vrrp() else { return };
     let map = std::mem::take(&mut vrrp.map);
@@ -545,6 +546,17 @@ fn tell_removed(old: &InstanceSettings, new: &InstanceSettings) {
         let (ip, prefix, interface) = (a.ip, a.prefix, &a.interface);
         log::info!("({}) ip address {ip}/{prefix} dev {interface}, no longer exist", new.name);
     }
+}
+
+/// Announces the addresses of an instance once more, by one frame each, if it is MASTER.
+pub fn announce<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W, instance: usize) {
+    let Some(vrrp) = w.vrrp() else { return };
+    let asked = vrrp.router.instances().get(instance);
+    if vrrp.stopping || asked.is_none_or(|asked| asked.state() != State::Master) {
+        return;
+    }
+    vrrp.actions.push(Action::Announce { instance, rounds: 1 });
+    finish(s, w);
 }
 
 /// Stops: priority 0, addresses gone, everyone told. The world then drains its notifier.
