@@ -4,7 +4,7 @@
 //!   that goes out in a few system calls, each answer matched to its request.
 //! * [`Monitor`] listens: a non-blocking socket that turns kernel notifications into [`Event`]s and
 //!   says [`Event::Overrun`] when the kernel had to drop some, after which a full dump is due.
-//! * [`Exchange`] is what [`Channel`] is made of, for other families: IPVS, nftables.
+//! * [`Exchange`] is what [`Channel`] is made of, for other families: IPVS, and [`nft`], the packet filter.
 //! * [`diff`] compares the addresses somebody wants with those that are there.
 //!
 //! Both sockets belong to the network namespace of the thread that opened them. The codec is our
@@ -20,6 +20,7 @@ mod exchange;
 pub mod generic;
 mod link;
 mod monitor;
+pub mod nft;
 pub mod replies;
 mod route;
 mod rule;
