@@ -17,6 +17,7 @@ mod consumers;
 mod director;
 mod dumps;
 mod election;
+mod firewall;
 mod hostile;
 mod hostile_backends;
 mod interop;

@@ -13,7 +13,7 @@
 //!
 //! - [`dispatch`]: socket to instance.
 //! - [`kernel_view`], [`links`]: what the kernel has, and what its events mean for instances.
-//! - [`holdings`]: the virtual addresses held. [`announcer`]: who is told about them.
+//! - [`holdings`]: the virtual addresses held. [`announcer`]: who is told about them. [`firewall`]: who may not use them.
 //! - [`port`]: an instance's prebuilt advert and what it expects of others'.
 //! - [`checks`]: `vrrp_script`. [`files`]: `track_file`.
 //! - [`statics`]: `track_group`. [`sysctl`]: settings of the kernel that are changed while it runs.
@@ -23,6 +23,7 @@ mod announcer;
 mod checks;
 mod dispatch;
 mod files;
+mod firewall;
 mod holdings;
 mod kernel_view;
 mod lifecycle;
@@ -56,6 +57,7 @@ use crate::state::Faults;
 use announcer::{Announcement, Announcer};
 pub use checks::{Check, Counter, Progress};
 use dispatch::Endpoint;
+use firewall::Firewall;
 use holdings::Holdings;
 pub use kernel_view::KernelView;
 pub use lifecycle::{Options, reload, start, stop};
@@ -135,6 +137,7 @@ pub struct Vrrp {
     announcer: Announcer,
     holdings: Holdings,
     paths: Paths,
+    firewall: Firewall,
     sysctls: Sysctls,
     endpoints: Vec<Option<Endpoint>>,
     by_key: HashMap<SocketKey, usize>,
@@ -260,10 +263,12 @@ impl Vrrp {
             if let Action::Addresses { instance, present } = *action {
                 let settings = Rc::clone(&self.router.instances()[instance].settings);
                 if present {
+                    self.firewall.take(&settings);
                     self.holdings.take(&settings);
                     self.paths.take(&settings.paths);
                 } else {
                     self.holdings.release(&settings);
+                    self.firewall.release(&settings);
                     self.paths.release(&settings.paths);
                 }
                 self.lines.push_back(Line::Addresses { settings, present });
@@ -296,10 +301,13 @@ impl Vrrp {
         if !self.paths.delete(&self.view, &mut self.channel) {
             return false;
         }
+        if !self.firewall.add(&self.view) {
+            return false;
+        }
         if self.holdings.is_dirty() && !self.holdings.apply(&self.view, &mut self.channel) {
             return false;
         }
-        if !self.paths.add(&self.view, &mut self.channel) {
+        if !self.paths.add(&self.view, &mut self.channel) || !self.firewall.delete() {
             return false;
         }
         self.sysctls.release(&self.view);
@@ -389,7 +397,7 @@ impl Vrrp {
     }
 }
 
-/// In the order in which they are set; the way back begins with rules and routes.
+/// In the order in which they are set; the way back begins with rules and routes and ends with the firewall.
 fn log_addresses(settings: &InstanceSettings, what: &str) {
     let paths = |routes: bool| {
         let has = settings.paths.iter().any(|path| path.is_route() == routes);
@@ -398,9 +406,16 @@ fn log_addresses(settings: &InstanceSettings, what: &str) {
             log::debug!("({}) {what} Virtual {kind}", settings.name);
         }
     };
+    let drop_rule = || {
+        if !settings.accept {
+            log::debug!("({}) {what} firewall drop rule", settings.name);
+        }
+    };
     if what == "removing" {
         paths(false);
         paths(true);
+    } else {
+        drop_rule();
     }
     if !settings.addresses.is_empty() {
         log::debug!("({}) {what} VIPs.", settings.name);
@@ -411,6 +426,8 @@ fn log_addresses(settings: &InstanceSettings, what: &str) {
     if what == "setting" {
         paths(true);
         paths(false);
+    } else {
+        drop_rule();
     }
 }
 

@@ -10,7 +10,9 @@ use super::builder::{Builder, Refused};
 use super::draft::{GroupDraft, Trackers};
 use super::resolve::resolve;
 use super::scripts;
-use super::{Family, GroupSettings, InstanceSettings, Settings, Track, TrackGroup};
+use super::{
+    Family, FirewallSettings, GroupSettings, InstanceSettings, Settings, Track, TrackGroup,
+};
 
 /// The last step of a [`Builder`].
 pub(super) fn finish(mut b: Builder, ctx: &mut Context<'_>) -> Result<Settings, Refused> {
@@ -41,6 +43,14 @@ pub(super) fn finish(mut b: Builder, ctx: &mut Context<'_>) -> Result<Settings, 
         return Err(Refused { reasons: b.refused });
     }
     unused(&mut b, ctx);
+    let table = &mut b.globals.settings.firewall.table;
+    if table.is_none() && instances.iter().any(|instance| !instance.accept) {
+        ctx.log(
+            None,
+            "use_vmac or no_accept/strict specified, but no firewall configured - using nftables",
+        );
+        *table = Some(FirewallSettings::TABLE.to_owned());
+    }
     for instance in &mut instances {
         // Most have one address, and lists begin with room for four.
         instance.addresses.shrink_to_fit();

@@ -428,19 +428,22 @@ pub static GLOBALS: Table<Builder> = Table::new(&[
         Keyword::new(
             "vrrp_iptables",
             Args::Free("[INPUT_CHAIN [OUTPUT_CHAIN]]"),
-            "use iptables for no_accept and VMACs",
-        )
-        .not_yet(),
+            "drop packets for no_accept (with nftables, whatever the chains)",
+        ),
         check_iptables,
     ),
     B::new(
-        Keyword::new("vrrp_ipsets", Args::Free("[SET…]"), "names of the ipsets to use").not_yet(),
+        Keyword::new("vrrp_ipsets", Args::Free("[SET…]"), "names of the ipsets to use")
+            .never("nftables keeps its own sets"),
         check_ipsets,
     ),
     B::new(
-        Keyword::new("nftables", Args::Free("[TABLE]"), "use nftables for no_accept and VMACs")
-            .or("keepalived")
-            .not_yet(),
+        Keyword::new(
+            "nftables",
+            Args::Free("[TABLE]"),
+            "the nftables table that no_accept drops packets in",
+        )
+        .or("keepalived"),
         set_nftables,
     ),
     B::new(
@@ -450,19 +453,17 @@ pub static GLOBALS: Table<Builder> = Table::new(&[
             "priority of the chains",
         )
         .required()
-        .or("-1")
-        .not_yet(),
+        .or("-1"),
         |b, l, c| {
             let given = l.int(c).and_then(|n| i32::try_from(n).ok());
-            set(given, &mut b.globals.settings.recorded.nftables_priority);
+            set(given, &mut b.globals.settings.firewall.priority);
         },
     ),
-    B::new(
-        Keyword::new("nftables_ifindex", Args::Flag, "match interfaces by index").not_yet(),
-        |b, _, _| b.globals.settings.recorded.nftables_ifindex = true,
-    ),
+    B::new(Keyword::new("nftables_ifindex", Args::Flag, "match interfaces by index"), |b, _, _| {
+        b.globals.settings.firewall.by_index = true
+    }),
     B::new(
         Keyword::new("nftables_counters", Args::Flag, "count what the rules match"),
-        |b, _, _| b.globals.settings.recorded.nftables_counters = true,
+        |b, _, _| b.globals.settings.firewall.counters = true,
     ),
 ]);

@@ -319,7 +319,7 @@ pub static INSTANCE: Table<Builder> = Table::new(&[
         |b, _, _| b.draft.accept = Some(true),
     ),
     B::new(
-        Keyword::new("no_accept", Args::Flag, "drop what is sent to the addresses").not_yet(),
+        Keyword::new("no_accept", Args::Flag, "drop what is sent to the addresses"),
         |b, _, _| b.draft.accept = Some(false),
     ),
     B::new(

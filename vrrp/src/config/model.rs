@@ -75,8 +75,44 @@ pub struct Globals {
     pub router_id: String,
     /// Defaults of instances.
     pub defaults: InstanceDefaults,
+    /// The tables that keep masters from accepting packets.
+    pub firewall: FirewallSettings,
     /// What is only shown.
     pub recorded: Recorded,
+}
+
+/// The tables of nftables for instances that do not accept packets for their addresses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FirewallSettings {
+    /// `nftables`: their name, 1-254 bytes. Set, too, where the configuration needs them and does not say so.
+    pub table: Option<String>,
+    /// `nftables_priority`: of their chains.
+    pub priority: i32,
+    /// `nftables_ifindex`: interfaces are matched by index even where that may change.
+    pub by_index: bool,
+    /// `nftables_counters`.
+    pub counters: bool,
+}
+
+impl FirewallSettings {
+    /// Name of tables that the configuration does not name.
+    pub const TABLE: &str = "keepalived";
+
+    /// The tables' name.
+    pub fn table(&self) -> &str {
+        self.table.as_deref().unwrap_or(Self::TABLE)
+    }
+
+    /// The same tables, by their name.
+    pub(crate) fn named(&self) -> FirewallSettings {
+        FirewallSettings { table: Some(self.table().to_owned()), ..self.clone() }
+    }
+}
+
+impl Default for FirewallSettings {
+    fn default() -> Self {
+        FirewallSettings { table: None, priority: -1, by_index: false, counters: false }
+    }
 }
 
 /// `global_defs` of VRRP that nothing acts on yet, or ever, and dumps show.
@@ -88,14 +124,6 @@ pub struct Recorded {
     pub vmac_prefix: Option<String>,
     /// `vmac_addr_prefix`.
     pub vmac_addr_prefix: Option<String>,
-    /// `nftables`: the table's name.
-    pub nftables: Option<String>,
-    /// `nftables_priority`.
-    pub nftables_priority: i32,
-    /// `nftables_ifindex`.
-    pub nftables_ifindex: bool,
-    /// `nftables_counters`.
-    pub nftables_counters: bool,
     /// `vrrp_netlink_cmd_rcv_bufs`.
     pub command_buffer: ReceiveBuffer,
     /// `vrrp_netlink_monitor_rcv_bufs`.
@@ -114,10 +142,6 @@ impl Default for Recorded {
             garp_extra_if: (0, false),
             vmac_prefix: None,
             vmac_addr_prefix: None,
-            nftables: None,
-            nftables_priority: -1,
-            nftables_ifindex: false,
-            nftables_counters: false,
             command_buffer: ReceiveBuffer::default(),
             monitor_buffer: ReceiveBuffer::default(),
             process_buffer: ReceiveBuffer::default(),
@@ -208,6 +232,7 @@ impl Default for Globals {
             rx_bufs_multiplier: 3,
             json_version: 1,
             router_id: String::new(),
+            firewall: FirewallSettings::default(),
             recorded: Recorded::default(),
         }
     }

@@ -109,8 +109,8 @@ impl Json<'_> {
         self.boolean("smtp_alert", c.notify.smtp_alert);
         self.boolean("notify_deleted", c.notify.report_deleted);
         self.scripts(c);
-        self.addresses("vips", &c.addresses, inst.state());
-        self.addresses("evips", &c.excluded, inst.state());
+        self.addresses("vips", &c.addresses, address::held(inst));
+        self.addresses("evips", &c.excluded, address::held(inst));
         self.paths("vroutes", &c.paths, true);
         self.paths("vrules", &c.paths, false);
         self.names("track_ifp", &c.track_interfaces);
@@ -168,9 +168,8 @@ impl Json<'_> {
         self.out.push(']');
     }
 
-    fn addresses(&mut self, name: &str, list: &[AddressSettings], state: State) {
-        let set = state == State::Master;
-        self.list(name, list, |json, a| json.scratched(|text| address::address(text, a, set)));
+    fn addresses(&mut self, name: &str, list: &[AddressSettings], held: &str) {
+        self.list(name, list, |json, a| json.scratched(|text| address::address(text, a, held)));
     }
 
     fn paths(&mut self, name: &str, list: &[Rc<PathSettings>], routes: bool) {

@@ -551,7 +551,7 @@ fn addresses_with_every_option() {
     ];
     for (settings, expected) in rows {
         let mut out = String::new();
-        address::address(&mut out, &settings, false);
+        address::address(&mut out, &settings, "");
         assert_eq!(out, expected);
     }
 }

@@ -9,6 +9,7 @@ use scheduler::{Scheduler, Time};
 
 use super::announcer::Announcer;
 use super::dispatch::Endpoint;
+use super::firewall::Firewall;
 use super::holdings::{Holdings, request};
 use super::kernel_view::KernelView;
 use super::links::Debounce;
@@ -72,6 +73,7 @@ impl Vrrp {
             announcer,
             holdings: Holdings::default(),
             paths: Paths::default(),
+            firewall: Firewall::new(&settings.globals.firewall),
             sysctls: Sysctls::default(),
             endpoints: Vec::new(),
             by_key: HashMap::new(),
@@ -291,6 +293,9 @@ pub fn start<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W) {
         vrrp.sysctls.silence_reports();
     }
     vrrp.remove_leftovers();
+    if vrrp.router.globals().firewall.table.is_some() {
+        vrrp.firewall.remove_leftovers();
+    }
     let statics = vrrp.statics.clone();
     for address in &statics {
         vrrp.holdings.want(address);
@@ -482,6 +487,7 @@ impl Vrrp {
             .iter()
             .map(|i| (i.state() == State::Master).then(|| Rc::clone(&i.settings)))
             .collect();
+        self.firewall.configure(&settings.globals.firewall, held.iter().flatten());
         let settings = self.keep_parts(settings);
         self.map = self.router.adopt(settings);
         self.renumber_announcements();
@@ -509,6 +515,7 @@ impl Vrrp {
             .filter(|(old, new)| !Rc::ptr_eq(old, new))
             .collect();
         for (_, new) in &exchanged {
+            self.firewall.take(new);
             self.holdings.take(new);
             self.paths.take(&new.paths);
         }
@@ -519,6 +526,7 @@ impl Vrrp {
         for (old, new) in &exchanged {
             tell_removed(old, new);
             self.holdings.release(old);
+            self.firewall.release(old);
             self.paths.release(&old.paths);
         }
         self.paths.release(&old_paths);
@@ -567,6 +575,7 @@ pub fn stop<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W) {
     }
     vrrp.paths.apply_all(&vrrp.view, &mut vrrp.channel);
     vrrp.holdings.apply_all(&vrrp.view, &mut vrrp.channel);
+    vrrp.firewall.remove();
     vrrp.sysctls.restore(&vrrp.view);
     vrrp.announcements.clear();
     s.forget(vrrp.monitor.fd());

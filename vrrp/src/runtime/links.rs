@@ -194,6 +194,7 @@ impl Vrrp {
             self.paths.try_again();
         }
         if presence == Presence::Appeared {
+            self.firewall.interface_returned(name, &self.view);
             self.holdings.interface_returned(name);
             self.sysctls.set(&self.view);
         }
