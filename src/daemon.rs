@@ -273,6 +273,7 @@ fn apply_vrrp(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
     let options = runtime::Options {
         keep_addresses: daemon.options.keep_vrrp,
         address_monitoring: daemon.options.address_monitoring,
+        left_network: namespace::left(),
     };
     match Vrrp::open(settings, options) {
         Ok(vrrp) => {

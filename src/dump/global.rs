@@ -352,7 +352,7 @@ impl Rows {
         for (socket, ReceiveBuffer { bytes, force }) in [
             ("vrrp_netlink_cmd", vrrp.command_buffer),
             ("vrrp_netlink_monitor", vrrp.monitor_buffer),
-            ("process_monitor", vrrp.process_buffer),
+            ("process_monitor", configuration.vrrp_globals.process_buffer),
             ("lvs_netlink_cmd", check.command_buffer),
             ("lvs_netlink_monitor", check.monitor_buffer),
         ] {

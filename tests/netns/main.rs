@@ -27,6 +27,7 @@ mod links;
 mod mailing;
 mod notifying;
 mod paths;
+mod processes;
 mod reload;
 mod service;
 mod telling;
@@ -58,11 +59,16 @@ fn ready() -> bool {
 /// As [`ready`], for tests that need these programs.
 fn ready_with(programs: &[&str]) -> bool {
     let Some(reason) = testbed::missing(programs) else { return true };
+    skipped(&reason);
+    false
+}
+
+/// Says that the test does not run, and why; fails if that may not be.
+fn skipped(reason: &str) {
     assert!(std::env::var("CI").as_deref() != Ok("true"), "{reason}");
     let name = std::thread::current().name().unwrap_or_default().to_owned();
     // Not eprintln!, which the test harness would hide.
     let _ = writeln!(std::io::stderr(), "SKIPPED {name}: {reason}");
-    false
 }
 
 /// As [`ready`], for what only our daemon does, or does differently from the C one.

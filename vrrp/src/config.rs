@@ -18,6 +18,7 @@ mod instance_table;
 mod model;
 mod names;
 mod notify_keywords;
+mod process;
 mod resolve;
 mod root;
 mod route;
@@ -33,9 +34,10 @@ pub use group::{GROUP, TRACK_GROUP};
 pub use host::{Host, InterfaceFacts};
 pub use instance_table::INSTANCE;
 pub use model::*;
+pub use process::PROCESS;
 pub use root::{GARP_GROUP, ROOT};
 pub(crate) use route::{FEATURES, METRICS, PREFERENCES, TYPES};
-pub use trackers::{FILE, PROCESS, SCRIPT};
+pub use trackers::{FILE, SCRIPT};
 
 #[cfg(test)]
 mod tests;

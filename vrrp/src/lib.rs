@@ -8,6 +8,7 @@ pub mod dump;
 pub mod instance;
 pub mod io;
 pub mod packet;
+pub mod process;
 pub mod router;
 pub mod runtime;
 pub mod state;

@@ -15,7 +15,7 @@
 //! - [`kernel_view`], [`links`]: what the kernel has, and what its events mean for instances.
 //! - [`holdings`]: the virtual addresses held. [`announcer`]: who is told about them. [`firewall`]: who may not use them.
 //! - [`port`]: an instance's prebuilt advert and what it expects of others'.
-//! - [`checks`]: `vrrp_script`. [`files`]: `track_file`.
+//! - [`checks`]: `vrrp_script`. [`files`]: `track_file`. [`processes`]: `vrrp_track_process`.
 //! - [`statics`]: `track_group`. [`sysctl`]: settings of the kernel that are changed while it runs.
 //! - [`lifecycle`]: start, reload, stop. [`snapshot`]: what the dumps print.
 
@@ -30,6 +30,7 @@ mod lifecycle;
 mod links;
 mod paths;
 mod port;
+mod processes;
 mod snapshot;
 mod statics;
 mod sysctl;
@@ -47,8 +48,8 @@ use trackfile::Watch;
 
 use crate::action::{Action, NotifyEvent, Subject};
 use crate::config::{
-    AddressSettings, FileSettings, GarpGroup, InstanceSettings, PathSettings, ScriptSettings,
-    TrackGroup,
+    AddressSettings, FileSettings, GarpGroup, InstanceSettings, PathSettings, ProcessSettings,
+    ScriptSettings, TrackGroup,
 };
 use crate::io::{ReceiveBatch, SendBatch, SocketKey, error_text};
 use crate::router::Router;
@@ -64,6 +65,7 @@ pub use lifecycle::{Options, reload, start, stop};
 use links::Debounce;
 use paths::Paths;
 use port::Port;
+use processes::Watched;
 use sysctl::Sysctls;
 
 /// Announcements that are made before sockets and timers are looked at again.
@@ -124,6 +126,8 @@ pub struct Vrrp {
     router: Router,
     scripts: Vec<ScriptSettings>,
     files: Vec<FileSettings>,
+    /// Until [`Watched`] has them.
+    tracked_processes: Vec<ProcessSettings>,
     statics: Vec<AddressSettings>,
     static_paths: Vec<Rc<PathSettings>>,
     /// The monitor listens to routes and rules, too.
@@ -159,6 +163,7 @@ pub struct Vrrp {
     dropped_checks: Vec<Check>,
     next_check: u32,
     watch: Option<Watch>,
+    processes: Option<Watched>,
     actions: Vec<Action>,
     lines: VecDeque<Line>,
     /// Told when no line waits, so that the log is never behind the scripts.
@@ -394,6 +399,7 @@ impl Vrrp {
             .min(self.paths.restore_at().unwrap_or(Time::NEVER))
             .min(debounce.unwrap_or(Time::NEVER))
             .min(self.resync_at.unwrap_or(Time::NEVER))
+            .min(self.processes_due())
     }
 }
 
@@ -474,6 +480,7 @@ fn finish<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W) {
     } else if !vrrp.settling {
         tell::tell(s, w, TOLD_AT_ONCE);
     }
+    processes::walk(s, w);
     let Some(vrrp) = w.vrrp() else { return };
     let told = vrrp.lines.is_empty() && vrrp.notices.is_empty();
     let settled = (vrrp.settling || vrrp.router.free_superseded(FREED_AT_ONCE)) && settled && told;
@@ -508,6 +515,7 @@ fn on_timer<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W, ready: Ready) {
     vrrp.announcer.drain(ready.now, &vrrp.view);
     vrrp.restore(ready.now);
     vrrp.debounces_due(ready.now);
+    vrrp.expire_processes(ready.now);
     if vrrp.resync_due(ready.now) {
         lifecycle::open_sockets(s, w);
     }

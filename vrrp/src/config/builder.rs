@@ -14,8 +14,9 @@ use super::draft::{GroupDraft, InstanceDraft};
 use super::globals::GlobalsDraft;
 use super::host::{Host, InterfaceFacts};
 use super::names::{NameTable, Names};
+use super::process::ProcessDraft;
 use super::root::ROOT;
-use super::trackers::{FileDraft, ProcessDraft, ScriptDraft};
+use super::trackers::{FileDraft, ScriptDraft};
 use super::{
     AddressSettings, FileSettings, GarpGroup, PathSettings, ProcessSettings, ScriptSettings,
     Settings,

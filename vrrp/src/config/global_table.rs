@@ -397,14 +397,12 @@ pub static GLOBALS: Table<Builder> = Table::new(&[
             "receive buffer of the process event socket",
         )
         .expected()
-        .unit("bytes")
-        .not_yet(),
-        |b, l, c| b.globals.settings.recorded.process_buffer.take(l, c),
+        .unit("bytes"),
+        |b, l, c| b.globals.settings.process_buffer.take(l, c),
     ),
     B::new(
-        Keyword::new("process_monitor_rcv_bufs_force", Args::Bool, "exceed the system's limit")
-            .not_yet(),
-        |b, l, c| b.globals.settings.recorded.process_buffer.take(l, c),
+        Keyword::new("process_monitor_rcv_bufs_force", Args::Bool, "exceed the system's limit"),
+        |b, l, c| b.globals.settings.process_buffer.take(l, c),
     ),
     B::new(
         Keyword::new(

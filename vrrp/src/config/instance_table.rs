@@ -409,7 +409,7 @@ pub static INSTANCE: Table<Builder> = Table::new(&[
         track::instance_files,
     ),
     B::new(
-        Keyword::new("track_process", Args::Flag, "processes that must run").values().not_yet(),
+        Keyword::new("track_process", Args::Flag, "processes that must run").values(),
         track::instance_processes,
     ),
     B::new(

@@ -77,6 +77,8 @@ pub struct Globals {
     pub defaults: InstanceDefaults,
     /// The tables that keep masters from accepting packets.
     pub firewall: FirewallSettings,
+    /// `process_monitor_rcv_bufs`: of the socket that process events come by.
+    pub process_buffer: ReceiveBuffer,
     /// What is only shown.
     pub recorded: Recorded,
 }
@@ -128,8 +130,6 @@ pub struct Recorded {
     pub command_buffer: ReceiveBuffer,
     /// `vrrp_netlink_monitor_rcv_bufs`.
     pub monitor_buffer: ReceiveBuffer,
-    /// `process_monitor_rcv_bufs`.
-    pub process_buffer: ReceiveBuffer,
     /// `iproute_usr_dir`; it has had its effect.
     pub iproute_usr_dir: String,
     /// `iproute_etc_dir`; it has had its effect.
@@ -144,7 +144,6 @@ impl Default for Recorded {
             vmac_addr_prefix: None,
             command_buffer: ReceiveBuffer::default(),
             monitor_buffer: ReceiveBuffer::default(),
-            process_buffer: ReceiveBuffer::default(),
             iproute_usr_dir: "/usr/share/iproute2".into(),
             iproute_etc_dir: "/etc/iproute2".into(),
         }
@@ -233,6 +232,7 @@ impl Default for Globals {
             json_version: 1,
             router_id: String::new(),
             firewall: FirewallSettings::default(),
+            process_buffer: ReceiveBuffer::default(),
             recorded: Recorded::default(),
         }
     }
@@ -629,10 +629,33 @@ pub struct ProcessSettings {
     pub name: String,
     /// The process, then its parameters.
     pub process: Vec<String>,
+    /// The process is compared with its first argument and not with its name.
+    pub full_command: bool,
+    /// How parameters are compared; `None`: not at all.
+    pub parameters: Option<Parameters>,
     /// Default weight of references.
     pub weight: i32,
     /// `weight N reverse`.
     pub reverse: bool,
+    /// `quorum`: so many must run.
+    pub quorum: u32,
+    /// `quorum_max`: more must not run.
+    pub quorum_max: Option<u32>,
+    /// `fork_delay`.
+    pub fork_delay: Duration,
+    /// `terminate_delay`.
+    pub terminate_delay: Duration,
+}
+
+/// `param_match`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parameters {
+    /// A process has these and no others.
+    Exact,
+    /// It begins with these.
+    Partial,
+    /// It begins with these, and with the last of them another may begin.
+    Initial,
 }
 
 /// A route or a routing rule.

@@ -11,7 +11,8 @@ use super::globals::warn_of_spacing;
 use super::group::{GROUP, TRACK_GROUP, add_group, add_track_group, block_name};
 use super::instance::apply_block;
 use super::instance_table::INSTANCE;
-use super::trackers::{FILE, PROCESS, SCRIPT, add_file, add_process, add_script};
+use super::process::{PROCESS, add_process};
+use super::trackers::{FILE, SCRIPT, add_file, add_script};
 use super::{GarpGroup, address, route, rule};
 
 type B = Row<Builder>;
@@ -74,8 +75,7 @@ pub static ROOT: Table<Builder> = Table::new(&[
     B::new(
         Keyword::new("vrrp_track_process", NAME, "a process to track")
             .required()
-            .block(&[&PROCESS])
-            .not_yet(),
+            .block(&[&PROCESS]),
         add_process,
     ),
     B::new(

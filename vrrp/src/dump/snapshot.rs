@@ -9,6 +9,7 @@ use scheduler::Time;
 
 use crate::config::{AddressSettings, FileSettings, PathSettings, TrackGroup};
 use crate::io::SocketKey;
+use crate::process::Quorum;
 use crate::router::Router;
 use crate::runtime::{Check, KernelView};
 
@@ -27,6 +28,7 @@ pub(crate) struct Snapshot<'a> {
     pub sockets: Vec<SocketView<'a>>,
     pub checks: &'a [Check],
     pub files: &'a [FileSettings],
+    pub quorums: &'a [Quorum],
     /// By interface name.
     pub debounces: HashMap<&'a str, DebounceView>,
     /// Interfaces by index whose `promote_secondaries` is set: what it was, and for how many instances.

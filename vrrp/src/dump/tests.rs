@@ -57,6 +57,7 @@ impl World {
             sockets: Vec::new(),
             checks: &self.checks,
             files: &self.settings.files,
+            quorums: &[],
             debounces: HashMap::new(),
             promoted: HashMap::new(),
             forwarding: HashMap::new(),

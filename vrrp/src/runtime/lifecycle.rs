@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::rc::Rc;
 
 use netlink::{Batch, Channel, Monitor};
@@ -17,7 +18,8 @@ use super::paths::{self, Paths};
 use super::port::Port;
 use super::sysctl::Sysctls;
 use super::{
-    Dropped, HasVrrp, Vrrp, checks, files, finish, log_addresses, tell, watch_kernel, watch_socket,
+    Dropped, HasVrrp, Vrrp, checks, files, finish, log_addresses, processes, tell, watch_kernel,
+    watch_socket,
 };
 use crate::action::Action;
 use crate::config::{AddressSettings, InstanceSettings, RxBufs, Settings};
@@ -26,13 +28,15 @@ use crate::io::{ReceiveBatch, SendBatch, SocketKey, SocketPair};
 use crate::router::{Router, Status, TrackerKind};
 use crate::state::{Faults, State};
 
-/// Command line options that change what VRRP does.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What the command line, and where the process runs, change for VRRP.
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
     /// `--dont-release-vrrp`: addresses stay when the daemon stops.
     pub keep_addresses: bool,
     /// `--address-monitoring`: every address that comes or goes is logged.
     pub address_monitoring: bool,
+    /// The network namespace that the process has left for another: the kernel may tell of processes there.
+    pub left_network: Option<BorrowedFd<'static>>,
 }
 
 /// Smallest receive slot; larger MTUs enlarge it.
@@ -61,6 +65,7 @@ impl Vrrp {
             router: Router::new(Settings::default()),
             scripts: Vec::new(),
             files: Vec::new(),
+            tracked_processes: Vec::new(),
             statics: Vec::new(),
             static_paths: Vec::new(),
             watches_paths: false,
@@ -88,6 +93,7 @@ impl Vrrp {
             dropped_checks: Vec::new(),
             next_check: 0,
             watch: None,
+            processes: None,
             actions: Vec::new(),
             lines: VecDeque::new(),
             notices: VecDeque::new(),
@@ -116,6 +122,7 @@ impl Vrrp {
     fn keep_parts(&mut self, mut settings: Settings) -> Settings {
         self.scripts = std::mem::take(&mut settings.scripts);
         self.files = std::mem::take(&mut settings.files);
+        self.tracked_processes = std::mem::take(&mut settings.processes);
         self.statics = std::mem::take(&mut settings.static_addresses);
         self.static_paths = std::mem::take(&mut settings.static_paths);
         self.track_groups = std::mem::take(&mut settings.track_groups);
@@ -308,6 +315,8 @@ pub fn start<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W) {
     vrrp.build_checks();
     vrrp.tell_initial_checks(now);
     vrrp.watch_files(now);
+    let processes = std::mem::take(&mut vrrp.tracked_processes);
+    vrrp.find_processes(now, processes);
     open_sockets(s, w);
     let Some(vrrp) = w.vrrp() else { return };
     vrrp.actions.clear();
@@ -319,6 +328,7 @@ pub fn start<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W) {
 
 fn begin_watching<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W) {
     files::wait(s, w);
+    processes::wait(s, w);
     let Some(vrrp) = w.vrrp() else { return };
     let fd = vrrp.monitor.fd();
     watch_kernel(s, fd);
@@ -447,6 +457,9 @@ pub fn reload<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W, settings: Settings) {
     if let Some(watch) = &vrrp.watch {
         s.forget(watch.fd());
     }
+    if let Some(fd) = vrrp.process_fd() {
+        s.forget(fd);
+    }
     if settings.globals.disable_local_igmp != vrrp.router.globals().disable_local_igmp {
         log::info!("disable_local_igmp cannot be changed by a reload; the next start follows it");
     }
@@ -458,6 +471,7 @@ pub fn reload<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W, settings: Settings) {
     vrrp.router.resume(now, &map, &mut vrrp.actions);
     checks::start(s, w);
     files::wait(s, w);
+    processes::wait(s, w);
     finish(s, w);
 }
 
@@ -538,6 +552,8 @@ impl Vrrp {
         self.build_checks();
         self.tell_initial_checks(now);
         self.watch_files(now);
+        let processes = std::mem::take(&mut self.tracked_processes);
+        self.follow_processes(now, processes);
     }
 }
 
@@ -582,6 +598,10 @@ pub fn stop<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W) {
     if let Some(watch) = vrrp.watch.take() {
         s.forget(watch.fd());
     }
+    if let Some(fd) = vrrp.process_fd() {
+        s.forget(fd);
+    }
+    vrrp.processes = None;
     for endpoint in vrrp.endpoints.drain(..).flatten() {
         s.forget(endpoint.receive_fd());
     }
