@@ -23,6 +23,7 @@ mod hostile_backends;
 mod interop;
 mod keywords;
 mod leftovers;
+mod linkbeat;
 mod links;
 mod mailing;
 mod notifying;

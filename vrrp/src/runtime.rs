@@ -12,7 +12,8 @@
 //! # Files
 //!
 //! - [`dispatch`]: socket to instance.
-//! - [`kernel_view`], [`links`]: what the kernel has, and what its events mean for instances.
+//! - [`kernel_view`], [`links`]: what the kernel has, and what its events mean for instances. [`linkbeat`]: links that are
+//!   asked for.
 //! - [`holdings`]: the virtual addresses held. [`announcer`]: who is told about them. [`firewall`]: who may not use them.
 //! - [`port`]: an instance's prebuilt advert and what it expects of others'.
 //! - [`checks`]: `vrrp_script`. [`files`]: `track_file`. [`processes`]: `vrrp_track_process`.
@@ -27,6 +28,7 @@ mod firewall;
 mod holdings;
 mod kernel_view;
 mod lifecycle;
+mod linkbeat;
 mod links;
 mod paths;
 mod port;
@@ -51,7 +53,7 @@ use crate::config::{
     AddressSettings, FileSettings, GarpGroup, InstanceSettings, PathSettings, ProcessSettings,
     ScriptSettings, TrackGroup,
 };
-use crate::io::{ReceiveBatch, SendBatch, SocketKey, error_text};
+use crate::io::{LinkMethod, ReceiveBatch, SendBatch, SocketKey, error_text};
 use crate::router::Router;
 use crate::state::Faults;
 
@@ -62,6 +64,7 @@ use firewall::Firewall;
 use holdings::Holdings;
 pub use kernel_view::KernelView;
 pub use lifecycle::{Options, reload, start, stop};
+use linkbeat::Linkbeat;
 use links::Debounce;
 use paths::Paths;
 use port::Port;
@@ -164,6 +167,9 @@ pub struct Vrrp {
     next_check: u32,
     watch: Option<Watch>,
     processes: Option<Watched>,
+    linkbeat: Option<Linkbeat>,
+    /// Until [`Linkbeat`] has them.
+    polled: Vec<(String, Option<LinkMethod>)>,
     actions: Vec<Action>,
     lines: VecDeque<Line>,
     /// Told when no line waits, so that the log is never behind the scripts.

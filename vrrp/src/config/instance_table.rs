@@ -487,7 +487,7 @@ pub static INSTANCE: Table<Builder> = Table::new(&[
     B::new(
         Keyword::new("linkbeat_use_polling", Args::Flag, "see linkbeat_interfaces")
             .alias("linkbeat_interfaces", true),
-        check,
+        |b, _, _| b.draft.polls = true,
     ),
     B::new(
         Keyword::new("lvs_sync_daemon_interface", Args::Free("INTERFACE"), "see lvs_sync_daemon")

@@ -9,6 +9,8 @@ use std::time::Duration;
 use config::ReceiveBuffer;
 use notify::Script;
 
+use crate::io::LinkMethod;
+
 /// Everything a VRRP configuration says.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Settings {
@@ -24,6 +26,8 @@ pub struct Settings {
     pub files: Vec<FileSettings>,
     /// Processes that something tracks.
     pub processes: Vec<ProcessSettings>,
+    /// Interfaces whose link is polled, each once, and how if that was said.
+    pub linkbeat: Vec<(String, Option<LinkMethod>)>,
     /// `static_ipaddress`.
     pub static_addresses: Vec<AddressSettings>,
     /// `static_routes`, then `static_rules`.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use scheduler::Time;
 
 use crate::config::{AddressSettings, FileSettings, PathSettings, TrackGroup};
-use crate::io::SocketKey;
+use crate::io::{LinkMethod, SocketKey};
 use crate::process::Quorum;
 use crate::router::Router;
 use crate::runtime::{Check, KernelView};
@@ -29,6 +29,8 @@ pub(crate) struct Snapshot<'a> {
     pub checks: &'a [Check],
     pub files: &'a [FileSettings],
     pub quorums: &'a [Quorum],
+    /// How interfaces are asked for their link, by name.
+    pub linkbeat: HashMap<&'a str, LinkMethod>,
     /// By interface name.
     pub debounces: HashMap<&'a str, DebounceView>,
     /// Interfaces by index whose `promote_secondaries` is set: what it was, and for how many instances.

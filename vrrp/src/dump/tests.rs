@@ -58,6 +58,7 @@ impl World {
             checks: &self.checks,
             files: &self.settings.files,
             quorums: &[],
+            linkbeat: HashMap::new(),
             debounces: HashMap::new(),
             promoted: HashMap::new(),
             forwarding: HashMap::new(),

@@ -13,6 +13,7 @@ use super::dispatch::Endpoint;
 use super::firewall::Firewall;
 use super::holdings::{Holdings, request};
 use super::kernel_view::KernelView;
+use super::linkbeat::{self, Linkbeat};
 use super::links::Debounce;
 use super::paths::{self, Paths};
 use super::port::Port;
@@ -94,6 +95,8 @@ impl Vrrp {
             next_check: 0,
             watch: None,
             processes: None,
+            linkbeat: None,
+            polled: Vec::new(),
             actions: Vec::new(),
             lines: VecDeque::new(),
             notices: VecDeque::new(),
@@ -123,6 +126,7 @@ impl Vrrp {
         self.scripts = std::mem::take(&mut settings.scripts);
         self.files = std::mem::take(&mut settings.files);
         self.tracked_processes = std::mem::take(&mut settings.processes);
+        self.polled = std::mem::take(&mut settings.linkbeat);
         self.statics = std::mem::take(&mut settings.static_addresses);
         self.static_paths = std::mem::take(&mut settings.static_paths);
         self.track_groups = std::mem::take(&mut settings.track_groups);
@@ -185,19 +189,20 @@ impl Vrrp {
     /// Tells the router what is known of interfaces and sources; prebuilds adverts.
     fn learn(&mut self, now: Time) {
         self.sysctls.set(&self.view);
+        self.linkbeat = Linkbeat::open(std::mem::take(&mut self.polled));
         let statuses: Vec<(usize, bool)> = self
             .interface_trackers
             .iter()
             // What is not believed yet waits for the end of its delay.
             .filter(|(name, _)| self.debounces.get(*name).is_none_or(|d| d.due().is_none()))
-            .map(|(name, &t)| (t, self.view.is_up(name)))
+            .map(|(name, &t)| (t, self.is_link_up(name)))
             .collect();
         for (tracker, up) in statuses {
             let status = if up { Status::Up } else { Status::Down };
             self.router.set_tracker(now, tracker, status, &mut self.actions);
         }
         for name in self.debounces.keys().cloned().collect::<Vec<_>>() {
-            let up = self.view.is_up(&name);
+            let up = self.is_link_up(&name);
             if let Some(d) = self.debounces.get_mut(&name) {
                 d.learn(up);
             }
@@ -322,6 +327,7 @@ pub fn start<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W) {
     vrrp.actions.clear();
     vrrp.router.start(now, &mut vrrp.actions);
     checks::start(s, w);
+    linkbeat::start(s, w);
     begin_watching(s, w);
     finish(s, w);
 }
@@ -463,6 +469,9 @@ pub fn reload<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W, settings: Settings) {
     if settings.globals.disable_local_igmp != vrrp.router.globals().disable_local_igmp {
         log::info!("disable_local_igmp cannot be changed by a reload; the next start follows it");
     }
+    if let Some(timer) = vrrp.linkbeat.as_mut().and_then(Linkbeat::take_timer) {
+        s.cancel(timer);
+    }
     vrrp.announcer.configure(&settings.globals, &settings.garp_groups);
     vrrp.exchange(now, settings);
     open_sockets(s, w);
@@ -470,6 +479,7 @@ pub fn reload<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W, settings: Settings) {
     let map = std::mem::take(&mut vrrp.map);
     vrrp.router.resume(now, &map, &mut vrrp.actions);
     checks::start(s, w);
+    linkbeat::start(s, w);
     files::wait(s, w);
     processes::wait(s, w);
     finish(s, w);
@@ -602,6 +612,9 @@ pub fn stop<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W) {
         s.forget(fd);
     }
     vrrp.processes = None;
+    if let Some(timer) = vrrp.linkbeat.take().and_then(|mut linkbeat| linkbeat.take_timer()) {
+        s.cancel(timer);
+    }
     for endpoint in vrrp.endpoints.drain(..).flatten() {
         s.forget(endpoint.receive_fd());
     }

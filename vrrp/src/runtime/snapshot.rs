@@ -30,6 +30,7 @@ impl Vrrp {
             checks: &self.checks,
             files: &self.files,
             quorums: self.quorums(),
+            linkbeat: self.linkbeat.iter().flat_map(|linkbeat| linkbeat.methods()).collect(),
             debounces: self.debounces.iter().map(|(n, d)| (n.as_str(), debounce(d))).collect(),
             promoted: self.promoted(),
             forwarding: self.announcer.forwarding().collect::<HashMap<_, _>>(),

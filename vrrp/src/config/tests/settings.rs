@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::super::{Authentication, Family, Parameters, Version};
 use super::*;
+use crate::io::LinkMethod;
 
 const SAMPLE: &str = "
 vrrp_instance A {
@@ -379,4 +380,21 @@ fn a_tracked_process_is_compared_as_its_keywords_say() {
     assert_eq!((none.quorum, none.quorum_max), (0, Some(0)));
     assert_eq!(none.fork_delay, Duration::from_micros(1));
     assert_eq!(none.terminate_delay, Duration::from_millis(1500));
+}
+
+#[test]
+fn interfaces_to_poll_are_those_listed_and_those_of_instances_that_ask() {
+    let instance = |inside: &str| {
+        format!("vrrp_instance A {{\ninterface eth0\nvirtual_router_id 5\n{VIP}{inside}\n}}\n")
+    };
+    let polled = |before: &str, inside: &str| {
+        test(&format!("{before}\n{}", instance(inside))).settings().linkbeat.clone()
+    };
+    let listed = "linkbeat_interfaces {\neth1 MII\neth1 IOCTL\n}";
+    let eth1 = ("eth1".to_owned(), Some(LinkMethod::Mii));
+    let eth0 = ("eth0".to_owned(), None);
+    assert_eq!(polled("", ""), []);
+    assert_eq!(polled(listed, "")[..], [(eth1.0.clone(), eth1.1)]);
+    assert_eq!(polled(&format!("{listed}\nlinkbeat_use_polling"), ""), [eth1, eth0.clone()]);
+    assert_eq!(polled("", "linkbeat_use_polling"), [eth0]);
 }
