@@ -59,11 +59,12 @@ impl LinkProbe {
         Ok(LinkProbe { socket })
     }
 
-    /// The first of the methods that this interface answers to, beginning with the preferred one.
-    pub fn method(&self, name: &str, preferred: Option<LinkMethod>) -> LinkMethod {
-        let all = preferred.into_iter().chain([LinkMethod::Mii, LinkMethod::Ethtool]);
-        let mut answered = all.filter(|method| self.ask(name, *method).is_ok());
-        answered.next().unwrap_or(LinkMethod::Ioctl)
+    /// The first of the methods that this interface answers to, beginning with the preferred one; `None` if it
+    /// does not exist.
+    pub fn method(&self, name: &str, preferred: Option<LinkMethod>) -> Option<LinkMethod> {
+        let all = [LinkMethod::Mii, LinkMethod::Ethtool, LinkMethod::Ioctl];
+        let mut all = preferred.into_iter().chain(all);
+        all.find(|method| self.ask(name, *method).is_ok())
     }
 
     /// Whether the interface is up and has a link.
@@ -140,12 +141,12 @@ mod tests {
     #[test]
     fn the_loopback_interface_is_asked() {
         let probe = LinkProbe::open().unwrap();
-        let method = probe.method("lo", Some(LinkMethod::Mii));
+        let method = probe.method("lo", Some(LinkMethod::Mii)).unwrap();
         assert_ne!(method, LinkMethod::Mii);
         // Up or not as the machine has it; both methods agree.
         let up = probe.is_up("lo", method).unwrap();
         assert_eq!(probe.is_up("lo", LinkMethod::Ioctl).unwrap(), up);
-        assert_eq!(probe.method("lo", Some(LinkMethod::Ioctl)), LinkMethod::Ioctl);
+        assert_eq!(probe.method("lo", Some(LinkMethod::Ioctl)), Some(LinkMethod::Ioctl));
     }
 
     #[test]
@@ -154,7 +155,7 @@ mod tests {
         for name in ["", "no-such-name", "a-name-that-is-longer-than-any"] {
             assert!(probe.is_up(name, LinkMethod::Ethtool).is_err(), "{name}");
             assert!(probe.is_up(name, LinkMethod::Ioctl).is_err(), "{name}");
-            assert_eq!(probe.method(name, None), LinkMethod::Ioctl);
+            assert_eq!(probe.method(name, None), None);
         }
     }
 }

@@ -305,7 +305,8 @@ pub fn start<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W) {
         vrrp.sysctls.silence_reports();
     }
     vrrp.remove_leftovers();
-    if vrrp.router.globals().firewall.table.is_some() {
+    // A table that is named but not needed may be somebody's.
+    if vrrp.router.instances().iter().any(|inst| !inst.settings.accept) {
         vrrp.firewall.remove_leftovers();
     }
     let statics = vrrp.statics.clone();

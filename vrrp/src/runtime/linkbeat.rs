@@ -19,8 +19,20 @@ const AT_ONCE: usize = 16;
 struct Polled {
     name: String,
     preferred: Option<LinkMethod>,
-    method: LinkMethod,
+    /// What it answered to last; `None`: it is not there.
+    method: Option<LinkMethod>,
     up: bool,
+}
+
+impl Polled {
+    fn ask(&mut self, probe: &LinkProbe) -> bool {
+        let known = self.method.and_then(|method| probe.is_up(&self.name, method).ok());
+        known.unwrap_or_else(|| {
+            // It may be another one of the same name.
+            self.method = probe.method(&self.name, self.preferred);
+            self.method.is_some_and(|method| probe.is_up(&self.name, method).unwrap_or(false))
+        })
+    }
 }
 
 /// All of them.
@@ -49,9 +61,9 @@ impl Linkbeat {
         log::info!("Using MII-BMSR/ETHTOOL NIC polling thread(s)...");
         let index = wanted.iter().enumerate().map(|(i, (name, _))| (name.clone(), i)).collect();
         let polled = wanted.into_iter().map(|(name, preferred)| {
-            let method = probe.method(&name, preferred);
-            let up = probe.is_up(&name, method).unwrap_or(false);
-            Polled { name, preferred, method, up }
+            let mut polled = Polled { name, preferred, method: None, up: false };
+            polled.up = polled.ask(&probe);
+            polled
         });
         let polled = polled.collect();
         Some(Linkbeat { probe, polled, index, next: 0, timer: None })
@@ -68,20 +80,14 @@ impl Linkbeat {
 
     /// How the interface is asked, if it is.
     pub(super) fn methods(&self) -> impl Iterator<Item = (&str, LinkMethod)> {
-        self.polled.iter().map(|polled| (polled.name.as_str(), polled.method))
+        self.polled.iter().filter_map(|polled| Some((polled.name.as_str(), polled.method?)))
     }
 
     /// Asks some; appends those whose answer is another than before. True when all have been asked.
     fn ask(&mut self, changed: &mut Vec<(String, bool)>) -> bool {
         let end = self.polled.len().min(self.next + AT_ONCE);
         for polled in &mut self.polled[self.next..end] {
-            let answer = self.probe.is_up(&polled.name, polled.method);
-            let answer = answer.or_else(|_| {
-                // It may be another one of the same name.
-                polled.method = self.probe.method(&polled.name, polled.preferred);
-                self.probe.is_up(&polled.name, polled.method)
-            });
-            let up = answer.unwrap_or(false);
+            let up = polled.ask(&self.probe);
             if std::mem::replace(&mut polled.up, up) != up {
                 changed.push((polled.name.clone(), up));
             }
@@ -93,7 +99,7 @@ impl Linkbeat {
     /// It does not exist any more.
     fn forget(&mut self, name: &str) {
         if let Some(polled) = self.index.get(name).and_then(|&at| self.polled.get_mut(at)) {
-            polled.up = false;
+            (polled.up, polled.method) = (false, None);
         }
     }
 
