@@ -11,6 +11,7 @@ use scheduler::Time;
 use super::*;
 use crate::config::*;
 use crate::io::{Carriage, SocketKey};
+use crate::process::Processes;
 use crate::router::{Status, TrackerKind};
 use crate::runtime::{Check, KernelView, Progress};
 use crate::state::{Faults, State};
@@ -33,6 +34,7 @@ struct World {
     kernel: KernelView,
     virtual_addresses: HashSet<IpAddr>,
     checks: Vec<Check>,
+    processes: Option<Processes>,
 }
 
 impl World {
@@ -57,7 +59,7 @@ impl World {
             sockets: Vec::new(),
             checks: &self.checks,
             files: &self.settings.files,
-            quorums: &[],
+            quorums: self.processes.as_ref().map_or(&[], Processes::quorums),
             linkbeat: HashMap::new(),
             debounces: HashMap::new(),
             promoted: HashMap::new(),
