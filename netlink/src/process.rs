@@ -37,8 +37,8 @@ const BUFFER: usize = 4096;
 const QUEUE: usize = 1024 * 1024;
 /// To which it grows when events were lost.
 const LARGEST: usize = 64 * 1024 * 1024;
-/// Events taken in one call, so that a storm of forks cannot hold the loop.
-const EVENTS: usize = 256;
+/// Events taken in one call, so that a storm of forks cannot hold the loop: each may have files read.
+const EVENTS: usize = 64;
 
 /// Something happened to a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,7 +108,7 @@ impl ProcessMonitor {
     }
 
     /// Takes what has arrived and appends it to `sink`. True: nothing is left; false: a bound of some
-    /// hundred events was reached, and the descriptor is still readable. When events were lost the
+    /// dozens of events was reached, and the descriptor is still readable. When events were lost the
     /// receive buffer is doubled.
     ///
     /// # Errors

@@ -125,6 +125,39 @@ fn rules_are_those_of_the_c_daemon() {
     }
 }
 
+/// A takeover, each daemon in each role.
+#[test]
+fn the_guard_moves_with_the_addresses() {
+    if !ready_with(&["nft", &theirs().display().to_string()]) {
+        return;
+    }
+    for (first, second) in [(ours(), theirs()), (theirs(), ours())] {
+        let lan = Lan::without_capture("10.9.0");
+        let (a, b) = (lan.host("a", 1), lan.host("b", 2));
+        let configuration = |priority| {
+            let lines = "advert_int 0.25\n  no_accept";
+            version_3("") + &instance("V", 98, priority, lines, &["10.9.0.100/24"])
+        };
+        let leader = Daemon::start(&a, &first, &configuration(150));
+        a.wait_holds("10.9.0.100", true);
+        let other = Daemon::start(&b, &second, &configuration(100));
+        wait_guarded(&a, "10.9.0.100", true);
+        wait_guarded(&b, "10.9.0.100", false);
+        leader.stop();
+        assert_eq!(rules(&a), "");
+        b.wait_holds("10.9.0.100", true);
+        // It was guarded before it came.
+        assert!(elements(&b).contains("10.9.0.100"), "{}", rules(&b));
+        let leader = Daemon::start(&a, &first, &configuration(150));
+        wait_guarded(&a, "10.9.0.100", true);
+        wait_guarded(&b, "10.9.0.100", false);
+        a.wait_holds("10.9.0.100", true);
+        leader.stop();
+        other.stop();
+        assert_eq!(rules(&b), "");
+    }
+}
+
 /// The C daemon guards only new addresses when a reload takes `accept` away, none of those that two interfaces
 /// have, and does not see that somebody deleted its table.
 #[test]
