@@ -228,10 +228,10 @@ impl Firewall {
         }
         // Somebody else has changed the tables: all of them, then.
         let mut transaction = Transaction::new();
-        let made: Vec<Family> = self.tables.made().collect();
-        self.tables = Tables::new(self.tables.settings().clone());
-        for family in made {
-            transaction.drop_table(self.tables.table(family));
+        let fresh = Tables::new(self.tables.settings().clone());
+        let before = std::mem::replace(&mut self.tables, fresh);
+        for family in before.made() {
+            transaction.drop_table(before.table(family));
         }
         let elements: Vec<Element> = self.held.values().filter_map(|held| held.applied).collect();
         self.tables.add(&mut transaction, &elements);
@@ -239,6 +239,7 @@ impl Firewall {
         match send(&mut self.exchange, transaction) {
             Ok(()) => self.lost = false,
             Err(error) => {
+                self.tables = before;
                 if !std::mem::replace(&mut self.lost, true) {
                     log::error!(
                         "Cannot set firewall rules: {error}; addresses are accepted in spite of no_accept"
