@@ -10,6 +10,7 @@
     reason = "all of this crate is test code, not only its #[test] functions"
 )]
 
+mod agentx;
 mod alerts;
 mod checkers;
 mod checking;
@@ -31,6 +32,7 @@ mod paths;
 mod processes;
 mod reload;
 mod service;
+mod signing;
 mod telling;
 mod timing;
 mod tracking;

@@ -7,6 +7,7 @@ pub mod config;
 pub mod dump;
 pub mod instance;
 pub mod io;
+pub mod mib;
 pub mod packet;
 pub mod process;
 pub mod router;

@@ -85,6 +85,14 @@ pub trait HasVrrp: HasNotify + 'static {
     /// The running VRRP, if it was started.
     fn vrrp(&mut self) -> Option<&mut Vrrp>;
 
+    /// Called for each notification, after scripts and FIFOs were told and before a mail is sent. It may be of something that
+    /// a reload has removed by now.
+    fn told(_: &mut Scheduler<Self>, _: &mut Self, _: Subject, _: NotifyEvent)
+    where
+        Self: Sized,
+    {
+    }
+
     /// Called after states of instances have changed and scripts and FIFOs were told.
     fn states_told(_: &mut Scheduler<Self>, _: &mut Self)
     where
@@ -208,6 +216,16 @@ impl Vrrp {
     /// Links and addresses.
     pub fn view(&self) -> &KernelView {
         &self.view
+    }
+
+    /// `static_ipaddress`.
+    pub(crate) fn statics(&self) -> &[AddressSettings] {
+        &self.statics
+    }
+
+    /// `static_routes`, then `static_rules`.
+    pub(crate) fn static_paths(&self) -> &[Rc<PathSettings>] {
+        &self.static_paths
     }
 
     /// Packets that reached no instance.

@@ -8,7 +8,8 @@ use notify::Script;
 
 use super::host::InterfaceFacts;
 use super::{
-    AddressSettings, Family, NotifySettings, PathSettings, Peer, Track, UnicastChecksum, Version,
+    AddressSettings, Family, HmacKey, HmacMode, NotifySettings, PathSettings, Peer, Track,
+    UnicastChecksum, Version,
 };
 
 /// One `vrrp_instance`.
@@ -101,12 +102,16 @@ pub(super) enum AuthType {
     Ah,
 }
 
-/// `auth_hmac`, as far as it is checked.
+/// `auth_hmac`.
 #[derive(Default)]
 pub(super) struct HmacDraft {
-    pub keys: Vec<u8>,
-    pub active: Option<u8>,
-    pub permissive: bool,
+    pub keys: Vec<HmacKey>,
+    /// 0 until it is given.
+    pub active: u8,
+    /// Seconds.
+    pub window: Option<u32>,
+    pub monotonic: bool,
+    pub mode: HmacMode,
 }
 
 /// One `vrrp_sync_group`.

@@ -390,9 +390,7 @@ pub static INSTANCE: Table<Builder> = Table::new(&[
         |b, l, c| apply_block(&AUTHENTICATION, b, l, c),
     ),
     B::new(
-        Keyword::new("auth_hmac", Args::Flag, "a signature behind each advert")
-            .block(&[&HMAC])
-            .not_yet(),
+        Keyword::new("auth_hmac", Args::Flag, "a signature behind each advert").block(&[&HMAC]),
         set_hmac,
     ),
     // Tracking.

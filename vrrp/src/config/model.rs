@@ -9,6 +9,7 @@ use std::time::Duration;
 use config::ReceiveBuffer;
 use notify::Script;
 
+use super::hmac::HmacSettings;
 use crate::io::LinkMethod;
 
 /// Everything a VRRP configuration says.
@@ -366,6 +367,8 @@ pub struct InstanceSettings {
     pub skip_check_adv_addr: bool,
     /// `authentication` (v2 only).
     pub authentication: Authentication,
+    /// `auth_hmac`.
+    pub hmac: Option<Rc<HmacSettings>>,
     /// `mcast_src_ip` or `unicast_src_ip`.
     pub source: Option<IpAddr>,
     /// `track_src_ip`.
@@ -446,6 +449,7 @@ impl InstanceSettings {
             accept: true,
             skip_check_adv_addr: false,
             authentication: Authentication::None,
+            hmac: None,
             source: None,
             track_source: false,
             group_address: match family {

@@ -2,6 +2,7 @@
 //! other settled, each decision reported as it is made.
 
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::time::Duration;
 
 use config::{Class, Context};
@@ -9,7 +10,10 @@ use config::{Class, Context};
 use super::builder::Builder;
 use super::draft::{AuthType, InstanceDraft};
 use super::instance::family_of;
-use super::{Authentication, Family, GarpSettings, InstanceSettings, Version};
+use super::{
+    AntiReplay, Authentication, Family, GarpSettings, HmacMode, HmacSettings, InstanceSettings,
+    Version,
+};
 
 /// The work on one instance: the draft loses what does not hold.
 struct Resolver<'a, 'c> {
@@ -22,6 +26,7 @@ struct Resolver<'a, 'c> {
     priority: u8,
     wants_master: bool,
     authentication: Authentication,
+    hmac: Option<Rc<HmacSettings>>,
     config_fault: Option<String>,
 }
 
@@ -50,12 +55,14 @@ pub(super) fn resolve(
         priority,
         wants_master,
         authentication: Authentication::None,
+        hmac: None,
         config_fault: None,
     };
     r.identity();
     r.interface();
     r.unicast();
     r.virtual_mac();
+    r.hmac = r.hmac();
     r.authentication = r.authentication();
     let advert_interval = r.advert_interval();
     r.preemption();
@@ -205,7 +212,6 @@ impl Resolver<'_, '_> {
     }
 
     fn authentication(&mut self) -> Authentication {
-        self.hmac();
         if self.d.auth_type == AuthType::None {
             // A password without a type says nothing.
             return Authentication::None;
@@ -241,16 +247,27 @@ impl Resolver<'_, '_> {
         }
     }
 
-    fn hmac(&mut self) {
-        let Some(hmac) = &self.d.hmac else { return };
-        if let Some(active) = hmac.active.filter(|active| !hmac.keys.contains(active)) {
+    fn hmac(&mut self) -> Option<Rc<HmacSettings>> {
+        let draft = self.d.hmac.as_mut()?;
+        let (keys, active) = (std::mem::take(&mut draft.keys), draft.active);
+        if keys.iter().all(|key| key.id != active) {
             self.complain(&format!(
                 "auth_hmac active_key {active} is not defined, disabling extension"
             ));
-        } else if self.strict && hmac.permissive {
-            self.complain("strict mode requires auth_hmac mode enforce");
+            return None;
         }
-        self.log("auth_hmac has no effect yet: adverts are neither signed nor checked");
+        let (mode, monotonic, window) = (draft.mode, draft.monotonic, draft.window);
+        let mode = if self.strict && mode != HmacMode::Enforce {
+            self.complain("strict mode requires auth_hmac mode enforce");
+            HmacMode::Enforce
+        } else {
+            mode
+        };
+        let interval = Duration::from_micros(self.d.advert_interval.unwrap_or(1_000_000));
+        let window = window.unwrap_or_else(|| AntiReplay::default_window(interval));
+        let anti_replay =
+            if monotonic { AntiReplay::Monotonic } else { AntiReplay::Time { window } };
+        Some(Rc::new(HmacSettings { keys, active, mode, anti_replay }))
     }
 
     /// Whole seconds in version 2, centiseconds in version 3.
@@ -395,7 +412,7 @@ impl Resolver<'_, '_> {
                 headers += 24;
             }
         }
-        if self.d.hmac.is_some() {
+        if self.hmac.as_ref().is_some_and(|hmac| hmac.mode.signs()) {
             headers += 28;
         }
         usize::try_from(mtu.saturating_sub(headers) / address).unwrap_or(255).min(255)
@@ -496,6 +513,7 @@ impl Resolver<'_, '_> {
             accept,
             skip_check_adv_addr: d.skip_check_adv_addr.unwrap_or(g.defaults.skip_check_adv_addr),
             authentication: self.authentication,
+            hmac: self.hmac,
             track_source: d.track_source && d.source.is_some(),
             source: d.source,
             group_address,

@@ -10,7 +10,8 @@ use super::scripts::transitions;
 use super::snapshot::{PortView, Snapshot};
 use super::text::{Text, general, signed};
 use crate::config::{
-    Authentication, Family, GarpSettings, InstanceSettings, Track, UnicastChecksum, Version,
+    AntiReplay, Authentication, Family, GarpSettings, HmacSettings, InstanceSettings, Track,
+    UnicastChecksum, Version,
 };
 use crate::instance::Instance;
 use crate::state::{Faults, State};
@@ -43,6 +44,9 @@ fn instance(t: &mut Text, s: &Snapshot<'_>, inst: &Instance, port: PortView) {
     garp(t, &c.garp);
     election(t, inst);
     authentication(t, c);
+    if let Some(hmac) = &c.hmac {
+        extension(t, hmac);
+    }
     if c.kernel_rx_buf_size > 0 {
         t.number("   Kernel rx buffer size = ", c.kernel_rx_buf_size);
     }
@@ -223,6 +227,18 @@ fn election(t: &mut Text, inst: &Instance) {
         t.put(" secs\n");
     }
     t.enabled("   Promote_secondaries = ", c.promote_secondaries);
+}
+
+fn extension(t: &mut Text, hmac: &HmacSettings) {
+    t.put("   Authentication extension = HMAC-SHA256-128").end();
+    t.put("     Keys = ").show(hmac.keys.len()).put(", active key id = ").int(hmac.active).end();
+    t.put("     Mode = ").put(hmac.mode.name()).end();
+    t.put("     Anti replay = ");
+    match hmac.anti_replay {
+        AntiReplay::Time { window } => t.put("time, window = ").int(window).put(" sec"),
+        AntiReplay::Monotonic => t.put("monotonic"),
+    };
+    t.end();
 }
 
 fn authentication(t: &mut Text, c: &InstanceSettings) {

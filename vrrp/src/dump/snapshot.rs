@@ -59,7 +59,7 @@ pub(crate) struct PortView {
     /// It changed to the old unicast checksum by itself.
     pub old_checksum: bool,
     /// Kinds of complaints that are held back.
-    pub complained: u32,
+    pub complained: u64,
 }
 
 /// A pair of sockets.

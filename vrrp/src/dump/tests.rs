@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::time::Duration;
 
 use netlink::{Address, Link};
@@ -475,6 +476,28 @@ fn an_address_owner_with_ipv6_in_a_vrf() {
    Using smtp notification = no
 "
     );
+}
+
+#[test]
+fn keys_are_counted_and_not_shown() {
+    let instance = v2("H");
+    let keys = [1, 7].into_iter().filter_map(|id| HmacKey::new(id, &[b'k'; 32])).collect();
+    let (mode, anti_replay) = (HmacMode::ReceiveOnly, AntiReplay::Time { window: 30 });
+    let hmac = HmacSettings { keys, active: 7, mode, anti_replay };
+    let dump_of = |anti_replay| {
+        let mut instance = instance.clone();
+        instance.hmac = Some(Rc::new(HmacSettings { anti_replay, ..hmac.clone() }));
+        let world = World::of(vec![instance]);
+        text(&world.snapshot(&world.router()))
+    };
+    let shown = "   Authentication type = none
+   Authentication extension = HMAC-SHA256-128
+     Keys = 2, active key id = 7
+     Mode = receive-only
+     Anti replay = ";
+    assert!(dump_of(anti_replay).contains(&format!("{shown}time, window = 30 sec\n")));
+    assert!(dump_of(AntiReplay::Monotonic).contains(&format!("{shown}monotonic\n")));
+    assert!(!dump_of(anti_replay).contains("kkk"));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::super::{Authentication, Family, Parameters, Version};
+use super::super::{AntiReplay, Authentication, Family, HmacKey, HmacMode, Parameters, Version};
 use super::*;
 use crate::io::LinkMethod;
 
@@ -329,6 +329,41 @@ fn authentication_is_that_of_version_2() {
     }
     let untyped = instance(&format!("{VIP}authentication {{\nauth_pass secret\n}}"));
     assert_eq!(untyped.authentication, Authentication::None);
+}
+
+#[test]
+fn signatures_need_a_key_and_strictness_enforces_them() {
+    let key = "0123456789abcdef0123456789abcdef";
+    let of = |lines: &str, inside: &str| {
+        instance(&format!("{VIP}{lines}\nauth_hmac {{\n{inside}\n}}")).hmac.map(|rc| (*rc).clone())
+    };
+    let whole = format!("key 3 {key}\nkey 4 hex:{}\nactive_key 4", "0f".repeat(64));
+    let hmac = of("advert_int 2", &whole).unwrap();
+    let keys = [(3, key.as_bytes().to_vec()), (4, vec![0x0f; 64])];
+    assert_eq!(hmac.keys, keys.map(|(id, secret)| HmacKey::new(id, &secret).unwrap()));
+    assert_eq!((hmac.active, hmac.mode), (4, HmacMode::Enforce));
+    assert_eq!(hmac.anti_replay, AntiReplay::Time { window: 6 });
+    assert_eq!(hmac.signing_key(), hmac.key(4));
+
+    let hmac = of("", &format!("{whole}\nmode receive-only\nanti_replay monotonic")).unwrap();
+    assert_eq!((hmac.mode, hmac.anti_replay), (HmacMode::ReceiveOnly, AntiReplay::Monotonic));
+    assert_eq!(hmac.signing_key(), None);
+    let hmac = of("strict_mode", &format!("{whole}\nmode permissive\ntime_window 9")).unwrap();
+    assert_eq!(hmac.mode, HmacMode::Enforce);
+    assert_eq!(hmac.anti_replay, AntiReplay::Time { window: 9 });
+    for without in [format!("key 3 {key}"), format!("key 3 {key}\nactive_key 4"), String::new()] {
+        assert_eq!(of("", &without), None, "{without}");
+    }
+}
+
+#[test]
+fn a_key_may_stand_in_a_file() {
+    let path = std::env::temp_dir().join(format!("vrrp-hmac-key-{}", std::process::id()));
+    std::fs::write(&path, format!("hex:{}\r\n", "Ab".repeat(32))).unwrap();
+    let inside = format!("auth_hmac {{\nkey 1 file:{}\nactive_key 1\n}}", path.display());
+    let hmac = instance(&format!("{VIP}{inside}")).hmac;
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(hmac.unwrap().key(1), HmacKey::new(1, &[0xab; 32]).as_ref());
 }
 
 /// Whoever begins as MASTER would begin with number 1, which all others have heard already.
