@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bfd::runtime::Bfd;
 use check::{Check, HasCheck};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::unistd::getpid;
@@ -19,7 +20,7 @@ use crate::pidfile::PidFiles;
 use crate::process::{self, CoreDumps, Raising};
 use crate::reload::{Reload, Schedule, schedule};
 use crate::systemd::Systemd;
-use crate::{balancing, logging, scripts};
+use crate::{balancing, logging, scripts, sessions};
 
 /// Exit status when something that is needed cannot be had.
 pub const STATUS_FAILED: i32 = 1;
@@ -58,6 +59,8 @@ pub struct Daemon {
     pub vrrp: Option<Vrrp>,
     /// Load balancing, once it was started.
     pub check: Option<Check>,
+    /// BFD, once it was started.
+    pub bfd: Option<Bfd>,
     /// How VRRP's moments are told to people.
     pub clock: Clock,
     /// What the process will exit with.
@@ -97,7 +100,7 @@ impl Daemon {
         // Also with nothing to run: a service manager that waits would end the daemon.
         daemon.systemd.ready();
         if daemon.options.dump_conf {
-            daemon.log_state();
+            daemon.log_state(scheduler.now());
         }
         crate::reload::run_queued(scheduler, daemon);
     }
@@ -122,7 +125,7 @@ impl Daemon {
     }
 
     /// The state dumps as log lines.
-    fn log_state(&self) {
+    fn log_state(&self, now: Time) {
         for line in self.state().lines() {
             log::info!("{line}");
         }
@@ -138,6 +141,13 @@ impl Daemon {
             text.push_str(&check::dump::state(check));
             for line in text.lines() {
                 log::info!(target: "check", "{line}");
+            }
+        }
+        if let Some(bfd) = &self.bfd {
+            let mut text = self.globals(false);
+            text.push_str(&bfd::dump::state(bfd, now));
+            for line in text.lines() {
+                log::info!(target: "bfd", "{line}");
             }
         }
     }
@@ -165,6 +175,12 @@ impl Daemon {
             let mut text = self.globals(false);
             text.push_str(&check::dump::state(check));
             write(&names::state(names::Part::Check, template, &instance), &text);
+        }
+        if let Some(bfd) = &self.bfd {
+            log::info!(target: "bfd", "Printing BFD data for process({process}) on signal");
+            let mut text = self.globals(false);
+            text.push_str(&bfd::dump::state(bfd, now));
+            write(&names::state(names::Part::Bfd, template, &instance), &text);
         }
     }
 
@@ -252,6 +268,7 @@ pub fn apply(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
     // Before VRRP begins: loading the kernel's module takes its time, which no advert is to wait for.
     let check =
         (running.check && daemon.check.is_none()).then(|| balancing::open(daemon, starting));
+    sessions::apply(scheduler, daemon, running.bfd);
     if running.vrrp {
         apply_vrrp(scheduler, daemon);
     }
@@ -267,7 +284,9 @@ pub fn apply(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
 
 fn apply_vrrp(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
     let settings = daemon.configuration.vrrp.take().unwrap_or_default();
-    if daemon.vrrp.is_some() {
+    let known = sessions::known(daemon, |session| session.vrrp);
+    if let Some(vrrp) = &mut daemon.vrrp {
+        vrrp.know_sessions(known);
         return runtime::reload(scheduler, daemon, settings);
     }
     let options = runtime::Options {
@@ -275,7 +294,8 @@ fn apply_vrrp(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
         address_monitoring: daemon.options.address_monitoring,
     };
     match Vrrp::open(settings, options) {
-        Ok(vrrp) => {
+        Ok(mut vrrp) => {
+            vrrp.know_sessions(known);
             daemon.vrrp = Some(vrrp);
             runtime::start(scheduler, daemon);
         }
@@ -308,6 +328,7 @@ fn finish_stop(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
     runtime::stop(scheduler, daemon);
     let keep = daemon.options.keep_ipvs;
     check::stop(scheduler, daemon, keep);
+    bfd::runtime::stop(scheduler, daemon);
     let patience = daemon.configuration.globals.child_wait_time;
     notify::drain(scheduler, daemon, patience);
 }

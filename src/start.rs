@@ -210,6 +210,7 @@ impl Prepared {
             schedule: None,
             vrrp: None,
             check: None,
+            bfd: None,
             clock: vrrp::dump::Clock::read(scheduler.now()),
             status: 0,
             notifier: Notifier::new(),

@@ -15,7 +15,7 @@
 //! - [`kernel_view`], [`links`]: what the kernel has, and what its events mean for instances.
 //! - [`holdings`]: the virtual addresses held. [`announcer`]: who is told about them.
 //! - [`port`]: an instance's prebuilt advert and what it expects of others'.
-//! - [`checks`]: `vrrp_script`. [`files`]: `track_file`.
+//! - [`checks`]: `vrrp_script`. [`files`]: `track_file`. [`sessions`]: `track_bfd`.
 //! - [`statics`]: `track_group`. [`sysctl`]: settings of the kernel that are changed while it runs.
 //! - [`lifecycle`]: start, reload, stop. [`snapshot`]: what the dumps print.
 
@@ -29,6 +29,7 @@ mod lifecycle;
 mod links;
 mod paths;
 mod port;
+mod sessions;
 mod snapshot;
 mod statics;
 mod sysctl;
@@ -62,6 +63,7 @@ pub use lifecycle::{Options, reload, start, stop};
 use links::Debounce;
 use paths::Paths;
 use port::Port;
+pub use sessions::session_changed;
 use sysctl::Sysctls;
 
 /// Announcements that are made before sockets and timers are looked at again.
@@ -156,6 +158,8 @@ pub struct Vrrp {
     dropped_checks: Vec<Check>,
     next_check: u32,
     watch: Option<Watch>,
+    /// BFD sessions, whether tracked or not.
+    sessions: sessions::Sessions,
     actions: Vec<Action>,
     lines: VecDeque<Line>,
     /// Told when no line waits, so that the log is never behind the scripts.

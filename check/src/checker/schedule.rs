@@ -17,7 +17,13 @@ use crate::settings::Kind;
 /// Arms the first run of a checker, `after` from now; that of a checker without a timer comes when
 /// something happens.
 pub(crate) fn start<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, id: CheckerId, after: Duration) {
-    let Some(checker) = find(w, id).filter(|checker| has_timer(checker)) else { return };
+    let Some(checker) = find(w, id) else { return };
+    if matches!(checker.settings.kind, Kind::Bfd(_)) {
+        log::info!("Activating BFD healthchecker");
+    }
+    if !has_timer(checker) {
+        return;
+    }
     if !checker.enabled || !checker.verdict.has_run {
         let what = if checker.enabled { "Activating" } else { "Deactivating" };
         say(what, checker);
@@ -153,7 +159,8 @@ fn run<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, ready: Ready) {
     }
 }
 
-fn has_timer(checker: &Checker) -> bool {
+/// Whether it runs by itself and not when something happens.
+pub(crate) fn has_timer(checker: &Checker) -> bool {
     !matches!(checker.settings.kind, Kind::File(_) | Kind::Bfd(_))
 }
 

@@ -86,6 +86,7 @@ impl Vrrp {
             dropped_checks: Vec::new(),
             next_check: 0,
             watch: None,
+            sessions: HashMap::new(),
             actions: Vec::new(),
             lines: VecDeque::new(),
             notices: VecDeque::new(),
@@ -303,6 +304,7 @@ pub fn start<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W) {
     vrrp.build_checks();
     vrrp.tell_initial_checks(now);
     vrrp.watch_files(now);
+    vrrp.tell_sessions(now);
     open_sockets(s, w);
     let Some(vrrp) = w.vrrp() else { return };
     vrrp.actions.clear();
@@ -530,6 +532,7 @@ impl Vrrp {
         self.build_checks();
         self.tell_initial_checks(now);
         self.watch_files(now);
+        self.tell_sessions(now);
     }
 }
 
