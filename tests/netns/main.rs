@@ -11,6 +11,7 @@
 )]
 
 mod alerts;
+mod bfd;
 mod checkers;
 mod checking;
 mod consumers;
