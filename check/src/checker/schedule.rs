@@ -17,13 +17,7 @@ use crate::settings::Kind;
 /// Arms the first run of a checker, `after` from now; that of a checker without a timer comes when
 /// something happens.
 pub(crate) fn start<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, id: CheckerId, after: Duration) {
-    let Some(checker) = find(w, id) else { return };
-    if matches!(checker.settings.kind, Kind::Bfd(_)) {
-        log::info!("Activating BFD healthchecker");
-    }
-    if !has_timer(checker) {
-        return;
-    }
+    let Some(checker) = find(w, id).filter(|checker| has_timer(checker)) else { return };
     if !checker.enabled || !checker.verdict.has_run {
         let what = if checker.enabled { "Activating" } else { "Deactivating" };
         say(what, checker);

@@ -76,6 +76,9 @@ pub(crate) fn follow<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W) {
             }),
         }
     }
+    if !new.followed.is_empty() {
+        log::info!("Activating BFD healthchecker");
+    }
     for at in 0..new.followed.len() {
         new.tell(at);
     }
