@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::Path;
 
+use nix::sys::signal::Signal;
 use testbed::{Daemon, Host, Lan, Parts, Service, wait_for};
 
 use crate::{instance, ours, ready, ready_with, start, theirs, version_3, wait_holder};
@@ -65,6 +66,8 @@ fn a_router_decides(ours_or_theirs: &Path, other: &Path) {
     let downs = [&first, &far].map(|daemon| daemon.logged("Entering Down state"));
     assert_eq!((downs, first.logged("(V) Entering FAULT")), ([0, 0], 0));
 
+    dumps_tell(&first);
+
     far.crash();
     for session in ["R4", "R6"] {
         first.wait_log(&format!("({session}) Expired after"));
@@ -88,6 +91,81 @@ fn a_router_decides(ours_or_theirs: &Path, other: &Path) {
     lan.capture().judge();
     first.stop();
     far.stop();
+}
+
+/// What programs read of it, in the words and the order of both daemons.
+fn dumps_tell(director: &Daemon) {
+    let usr1 = Signal::SIGUSR1 as i32;
+    let sessions = director.dump(usr1, "keepalived_bfd.data", |text| {
+        text.contains(" BFD Instance = R6") && text.ends_with(")\n")
+    });
+    in_order(
+        &sessions,
+        &[
+            "------< Global definitions >------",
+            "------< BFD Data >------",
+            "------< BFD Topology >------",
+            " BFD Instance = R4",
+            "   Neighbor IP = 10.9.0.3",
+            "   Source IP = 10.9.0.1",
+            "   Required min RX interval = 250000 us",
+            "   Desired min TX interval = 300000 us",
+            "   Desired idle TX interval = 1000000 us",
+            "   Detection multiplier = 10",
+            "   TTL = 255",
+            "   max_hops = 0",
+            "   passive = false",
+            "   send event to VRRP process = Yes",
+            "   send event to checker process = Yes",
+            "   send error = false",
+            "   local state = Up",
+            "   remote state = Up",
+            "   local diag = No Diagnostic",
+            "   remote diag = No Diagnostic",
+            "   remote min tx intv = 200000 us",
+            "   remote min rx intv = 200000 us",
+            "   local demand = 0",
+            "   remote demand = 0",
+            "   remote detect multiplier = 10",
+            "   !poll, !final",
+            "   local tx intv = 300000 us",
+            "   remote tx intv = 250000 us",
+            "   local detection time = 2500000 us",
+            "   remote detection time = 3000000 us",
+            " BFD Instance = R6",
+            "   hoplimit = 255",
+        ],
+    );
+    let instances = director.dump(usr1, "keepalived.data", |text| {
+        text.contains("------< Interfaces >------") && text.contains(" Name = eth0")
+    });
+    in_order(
+        &instances,
+        &[
+            " VRRP Instance = V",
+            "   Tracked BFDs :",
+            "     R4: weight 0",
+            "     R6: weight 20",
+            "------< VRRP Track BFDs >------",
+            " VRRP Track BFD = R4",
+            "   Weight = 0",
+            "   Bfd is up",
+            "   Tracking VRRP instances :",
+            "   Tracking instances :",
+            "     V, weight 0",
+            " VRRP Track BFD = R6",
+            "   Bfd is up",
+            "     V, weight 20",
+        ],
+    );
+}
+
+#[track_caller]
+fn in_order(text: &str, wanted: &[&str]) {
+    let mut lines = text.lines();
+    for line in wanted {
+        assert!(lines.any(|l| l == *line), "{line:?} is missing, or out of its place, in\n{text}");
+    }
 }
 
 #[test]

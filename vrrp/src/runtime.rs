@@ -48,7 +48,7 @@ use trackfile::Watch;
 use crate::action::{Action, NotifyEvent, Subject};
 use crate::config::{
     AddressSettings, FileSettings, GarpGroup, InstanceSettings, PathSettings, ScriptSettings,
-    TrackGroup,
+    SessionSettings, TrackGroup,
 };
 use crate::io::{ReceiveBatch, SendBatch, SocketKey, error_text};
 use crate::router::Router;
@@ -158,6 +158,7 @@ pub struct Vrrp {
     dropped_checks: Vec<Check>,
     next_check: u32,
     watch: Option<Watch>,
+    session_settings: Vec<SessionSettings>,
     /// BFD sessions, whether tracked or not.
     sessions: sessions::Sessions,
     actions: Vec<Action>,

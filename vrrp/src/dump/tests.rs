@@ -33,6 +33,7 @@ struct World {
     kernel: KernelView,
     virtual_addresses: HashSet<IpAddr>,
     checks: Vec<Check>,
+    up: HashMap<String, bool>,
 }
 
 impl World {
@@ -57,6 +58,8 @@ impl World {
             sockets: Vec::new(),
             checks: &self.checks,
             files: &self.settings.files,
+            sessions: &self.settings.sessions,
+            up: &self.up,
             debounces: HashMap::new(),
             promoted: HashMap::new(),
             forwarding: HashMap::new(),

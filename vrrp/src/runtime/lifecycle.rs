@@ -86,6 +86,7 @@ impl Vrrp {
             dropped_checks: Vec::new(),
             next_check: 0,
             watch: None,
+            session_settings: Vec::new(),
             sessions: HashMap::new(),
             actions: Vec::new(),
             lines: VecDeque::new(),
@@ -115,6 +116,7 @@ impl Vrrp {
     fn keep_parts(&mut self, mut settings: Settings) -> Settings {
         self.scripts = std::mem::take(&mut settings.scripts);
         self.files = std::mem::take(&mut settings.files);
+        self.session_settings = std::mem::take(&mut settings.sessions);
         self.statics = std::mem::take(&mut settings.static_addresses);
         self.static_paths = std::mem::take(&mut settings.static_paths);
         self.track_groups = std::mem::take(&mut settings.track_groups);

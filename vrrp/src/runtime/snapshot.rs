@@ -29,6 +29,8 @@ impl Vrrp {
             sockets: self.endpoints.iter().flatten().map(|e| self.socket_view(e)).collect(),
             checks: &self.checks,
             files: &self.files,
+            sessions: &self.session_settings,
+            up: &self.sessions,
             debounces: self.debounces.iter().map(|(n, d)| (n.as_str(), debounce(d))).collect(),
             promoted: self.promoted(),
             forwarding: self.announcer.forwarding().collect::<HashMap<_, _>>(),
