@@ -21,7 +21,11 @@ use crate::table::{Drops, Refused, Sessions};
 use socket::{Buffer, Receiver, Sender};
 
 /// Datagrams taken from a socket before the loop looks at other urgent work.
-const AT_ONCE: usize = 1024;
+const AT_ONCE: usize = 512;
+
+/// How long sessions are not given up because datagrams wait to be read: as long as it takes to read what a
+/// process that was frozen finds, and not as long as somebody floods us.
+const CATCH_UP: Duration = Duration::from_millis(100);
 
 /// Until a receive socket that could not be opened is tried again.
 const LISTEN_AGAIN: Duration = Duration::from_secs(60);
@@ -81,6 +85,8 @@ pub struct Bfd {
     news: Vec<News>,
     buffer: Box<Buffer>,
     drops: Drops,
+    /// Since when there has been more to read than was read.
+    behind: [Option<Time>; 2],
     /// The last line about a dropped datagram.
     complained: Option<Time>,
     timer: Option<(ThreadId, Time)>,
@@ -105,6 +111,7 @@ impl Bfd {
             news: Vec::new(),
             buffer: Box::default(),
             drops: Drops::default(),
+            behind: [None; 2],
             complained: None,
             timer: None,
             listening_again: None,
@@ -403,7 +410,11 @@ fn on_socket<W: HasBfd>(s: &mut Scheduler<W>, w: &mut W, ready: Ready) {
     let which = usize::from(ready.arg == 1);
     let Some(bfd) = w.bfd() else { return };
     let Some(fd) = bfd.listening().get(which).copied().flatten() else { return };
-    if bfd.read(ready.now, which) {
+    let drained = bfd.read(ready.now, which);
+    if let Some(behind) = bfd.behind.get_mut(which) {
+        *behind = if drained { None } else { behind.or(Some(ready.now)) };
+    }
+    if drained {
         s.drained(fd);
     }
     wait(s, fd, which);
@@ -413,7 +424,8 @@ fn on_socket<W: HasBfd>(s: &mut Scheduler<W>, w: &mut W, ready: Ready) {
 fn on_timer<W: HasBfd>(s: &mut Scheduler<W>, w: &mut W, ready: Ready) {
     let Some(bfd) = w.bfd() else { return };
     bfd.timer = None;
-    bfd.sessions.expire(ready.now, &mut bfd.actions);
+    let unread = bfd.behind.iter().flatten().any(|since| ready.now.since(*since) < CATCH_UP);
+    bfd.sessions.expire(ready.now, unread, &mut bfd.actions);
     finish(s, w);
 }
 

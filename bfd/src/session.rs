@@ -15,6 +15,9 @@ use crate::settings::InstanceSettings;
 pub use note::{Note, Row};
 use transition::transition;
 
+/// How long a session whose packets may have come and not been read yet is waited for at a time.
+const UNREAD: Duration = Duration::from_millis(1);
+
 /// Until opening the socket is tried again.
 const REOPEN: Duration = Duration::from_secs(60);
 
@@ -245,11 +248,21 @@ impl Session {
         }
     }
 
-    /// Does what is due.
-    pub(crate) fn expire(&mut self, now: Time, numbers: &mut Numbers, out: &mut Out<'_>) {
+    /// Does what is due. `unread`: there are packets that nobody has looked at yet, so that silence proves
+    /// nothing.
+    pub(crate) fn expire(
+        &mut self,
+        now: Time,
+        unread: bool,
+        numbers: &mut Numbers,
+        out: &mut Out<'_>,
+    ) {
         if self.open_at <= now {
             self.open_at = now + REOPEN;
             out.push(Action::Open);
+        }
+        if unread && self.expire_at <= now {
+            self.expire_at = now + UNREAD;
         }
         if self.expire_at <= now {
             if self.local.state == State::Up {

@@ -196,11 +196,12 @@ impl Sessions {
         });
     }
 
-    /// Does what is due.
-    pub fn expire(&mut self, now: Time, actions: &mut Actions) {
+    /// Does what is due. `unread`: there are packets that [`judge`](Self::judge) has not seen, and no session
+    /// is given up before it has.
+    pub fn expire(&mut self, now: Time, unread: bool, actions: &mut Actions) {
         while let Some((place, _)) = self.deadlines.pop_due(now) {
             self.with(place as usize, actions, |session, numbers, out| {
-                session.expire(now, numbers, out);
+                session.expire(now, unread, numbers, out);
             });
         }
     }

@@ -26,7 +26,7 @@ pub fn bfd(data: &[u8]) {
         let (datagram, after) = bytes.split_at(usize::from(length).min(bytes.len()));
         rest = after;
         now += Duration::from_millis(u64::from(how >> 2));
-        sessions.expire(now, &mut actions);
+        sessions.expire(now, how & 3 == 1, &mut actions);
         assert!(sessions.next_deadline() > now);
         let mut known = datagram.to_vec();
         // Nobody guesses a discriminator.

@@ -42,7 +42,7 @@ impl Bench {
 
     fn wait(&mut self, time: Duration) {
         self.now += time;
-        self.with(|session, now, numbers, out| session.expire(now, numbers, out));
+        self.with(|session, now, numbers, out| session.expire(now, false, numbers, out));
     }
 
     fn sent(&self) -> Vec<Packet> {
@@ -160,6 +160,23 @@ fn silence_ends_a_session_after_the_detection_time() {
     assert_eq!(bench.session.remote.state, State::Init);
     bench.wait(Duration::from_millis(300));
     assert_eq!(bench.session.remote.state, State::Down);
+}
+
+#[test]
+fn what_was_not_read_yet_may_be_from_the_neighbour() {
+    let mut bench = Bench::up(|_| {});
+    bench.now += Duration::from_secs(10);
+    bench.with(|session, now, numbers, out| session.expire(now, true, numbers, out));
+    assert_eq!(bench.session.local.state, State::Up);
+    assert_eq!(bench.sent().len(), 1, "what is to be sent is not held up");
+    assert!(bench.session.deadline() > bench.now);
+    let mut silent = Bench { session: bench.session.clone(), ..Bench::new(|_| {}) };
+    silent.now = bench.now;
+    bench.hears(packet(State::Up));
+    bench.wait(Duration::from_millis(1));
+    assert_eq!(bench.session.local.state, State::Up);
+    silent.wait(Duration::from_millis(1));
+    assert_eq!(silent.session.local.state, State::Down);
 }
 
 #[test]

@@ -145,7 +145,7 @@ impl World {
             }
             for which in [0, 1] {
                 let mut actions = Actions::new();
-                self.systems[which].expire(self.now, &mut actions);
+                self.systems[which].expire(self.now, false, &mut actions);
                 assert!(self.systems[which].next_deadline() > self.now);
                 self.perform(which, actions);
             }

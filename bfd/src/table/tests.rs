@@ -147,7 +147,7 @@ fn without_a_socket_nothing_is_heard() {
     sessions.heard(NOW, 0, &packet(0), &mut actions);
     assert_eq!(sessions.list()[0].local().state, State::AdminDown);
     actions.clear();
-    sessions.expire(NOW + Duration::from_secs(60), &mut actions);
+    sessions.expire(NOW + Duration::from_secs(60), false, &mut actions);
     assert_eq!(actions, [(0, Action::Open)]);
 }
 
