@@ -40,7 +40,8 @@ pub trait HasBfd: Sized + 'static {
     /// The running BFD, if it was started.
     fn bfd(&mut self) -> Option<&mut Bfd>;
 
-    /// A session went up or down. All are told of once more, as they were told last, at the end of a start.
+    /// A session went up or down. At the end of a start or a reload, all are told of as they were told
+    /// last.
     fn session_changed(s: &mut Scheduler<Self>, w: &mut Self, news: &News);
 }
 

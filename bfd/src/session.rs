@@ -89,6 +89,13 @@ pub struct Remote {
     pub interval: u32,
 }
 
+/// In microseconds.
+#[derive(Clone, Copy, Debug)]
+struct Agreed {
+    tx: u32,
+    rx: u32,
+}
+
 /// A session.
 #[derive(Clone, Debug)]
 pub struct Session {
@@ -97,6 +104,11 @@ pub struct Session {
     remote: Remote,
     /// Our periodic packets ask for an answer.
     poll: bool,
+    /// Our intervals as far as the neighbour can know them (RFC 5880 section 6.8.3): until it has answered,
+    /// we neither send more slowly nor expect it to send faster.
+    agreed: Agreed,
+    /// The neighbour will send faster once it has our answer.
+    hastens: bool,
     /// What its followers were told last.
     told: bool,
     last_seen: Option<Time>,
@@ -112,9 +124,11 @@ impl Session {
     pub(crate) fn new(settings: Rc<InstanceSettings>, discriminator: u32) -> Session {
         Session {
             local: Local { discriminator, interval: settings.idle_tx, ..Local::default() },
+            agreed: Agreed { tx: settings.idle_tx, rx: settings.min_rx },
             settings,
             remote: Remote::default(),
             poll: false,
+            hastens: false,
             told: false,
             last_seen: None,
             send_at: Time::NEVER,
@@ -218,8 +232,8 @@ impl Session {
             self.poll = false;
         }
         let intervals = (self.local.interval, self.remote.interval);
-        if self.local.state != State::Up || packet.poll || packet.last {
-            self.follow_intervals(now, packet.state, numbers);
+        if self.local.state != State::Up || packet.poll || packet.last || self.hastens {
+            self.follow_intervals(now, packet, numbers);
         }
         let detection = u64::from(packet.multiplier) * u64::from(self.remote.interval);
         let was = std::mem::replace(&mut self.local.detection, detection);
@@ -237,9 +251,7 @@ impl Session {
             self.expire_at = now + Duration::from_micros(self.local.detection);
         }
         if packet.poll {
-            // The answer carries what a poll of ours would ask about.
-            self.poll = false;
-            out.push(Action::Send(Packet { last: true, ..self.packet() }));
+            out.push(Action::Send(Packet { poll: false, last: true, ..self.packet() }));
         }
         if self.is_silenced() {
             self.send_at = Time::NEVER;
@@ -301,6 +313,7 @@ impl Session {
         if self.local.state == State::Up {
             if other_times {
                 self.start_poll(out);
+                self.hasten(now, numbers);
             }
         } else {
             if old.idle_tx != new.idle_tx {
@@ -317,11 +330,32 @@ impl Session {
         socket(&old) != socket(&self.settings)
     }
 
-    fn follow_intervals(&mut self, now: Time, heard: State, numbers: &mut Numbers) {
-        let rises = matches!(self.local.state, State::Init | State::Up) && heard == State::Up;
-        let wanted = if rises { self.settings.min_tx } else { self.settings.idle_tx };
-        self.remote.interval = self.settings.min_rx.max(self.remote.min_tx);
-        self.set_interval(now, wanted.max(self.remote.min_rx), numbers);
+    fn follow_intervals(&mut self, now: Time, packet: &Packet, numbers: &mut Numbers) {
+        let wanted = match (self.local.state, packet.state) {
+            (State::Up, _) | (State::Init, State::Up) => self.settings.min_tx,
+            _ => self.settings.idle_tx,
+        };
+        let (up, min_rx) = (self.local.state == State::Up, self.settings.min_rx);
+        self.agreed = match up && self.poll {
+            true => Agreed { tx: wanted.min(self.agreed.tx), rx: min_rx.max(self.agreed.rx) },
+            false => Agreed { tx: wanted, rx: min_rx },
+        };
+        let expected = self.agreed.rx.max(self.remote.min_tx);
+        let matters = matches!(self.local.state, State::Init | State::Up);
+        self.hastens = matters && packet.poll && expected < self.remote.interval;
+        if !self.hastens {
+            self.remote.interval = expected;
+        }
+        self.set_interval(now, self.agreed.tx.max(self.remote.min_rx), numbers);
+    }
+
+    /// Sends faster at once if it may: the neighbour needs no warning of that.
+    fn hasten(&mut self, now: Time, numbers: &mut Numbers) {
+        self.agreed.tx = self.agreed.tx.min(self.settings.min_tx);
+        let interval = self.agreed.tx.max(self.remote.min_rx);
+        if interval < self.local.interval {
+            self.set_interval(now, interval, numbers);
+        }
     }
 
     /// A shorter interval holds at once, a longer one from the next packet on.
@@ -352,6 +386,7 @@ impl Session {
             State::Down | State::AdminDown => {
                 self.expire_at = Time::NEVER;
                 self.poll = false;
+                self.hastens = false;
                 if self.settings.passive || to == State::AdminDown {
                     self.send_at = Time::NEVER;
                 }
@@ -360,6 +395,11 @@ impl Session {
         if to == State::Up {
             if self.settings.idle_tx != self.settings.min_tx {
                 self.start_poll(out);
+            }
+            let before = self.local.interval;
+            self.hasten(now, numbers);
+            if self.local.interval != before {
+                out.say(self.parameters());
             }
             self.tell(true, out);
         }

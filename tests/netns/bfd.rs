@@ -96,8 +96,13 @@ fn a_router_decides(ours_or_theirs: &Path, other: &Path) {
 /// What programs read of it, in the words and the order of both daemons.
 fn dumps_tell(director: &Daemon) {
     let usr1 = Signal::SIGUSR1 as i32;
-    let sessions = director.dump(usr1, "keepalived_bfd.data", |text| {
-        text.contains(" BFD Instance = R6") && text.ends_with(")\n")
+    let mut sessions = String::new();
+    wait_for("both sessions have agreed on the intervals", || {
+        sessions = director.dump(usr1, "keepalived_bfd.data", |text| {
+            text.contains(" BFD Instance = R6") && text.ends_with(")\n")
+        });
+        let settled = ["   !poll, !final", "   local detection time = 2500000 us"];
+        settled.iter().all(|line| sessions.matches(line).count() == 2)
     });
     in_order(
         &sessions,
@@ -225,7 +230,7 @@ impl Bird {
     }
 }
 
-/// Over one hop by both families, and over several; BIRD goes away with a word and without one.
+/// Over one hop by both families, and over several. The cable is pulled, and BIRD dies.
 #[test]
 fn bird_is_a_neighbour() {
     if !ready_with(&["tcpdump", "tshark", "/usr/sbin/bird"]) || ours() == theirs() {
@@ -246,6 +251,13 @@ fn bird_is_a_neighbour() {
     daemon.reload(&sessions.replace("min_tx 200", "min_tx 500"));
     wait_for("BIRD follows our interval", || bird.sessions(&r).matches("5.000").count() == 3);
     assert_eq!(daemon.logged("Entering Down state"), 0, "{}", daemon.log());
+
+    // VRRP begins, and knows that the router is there.
+    let lines = "advert_int 0.25\n  track_bfd {\n    R4\n  }";
+    let instance = instance("V", 91, 100, lines, &["10.9.0.100/24"]);
+    daemon.reload(&(sessions.clone() + &version_3("") + &instance));
+    a.wait_holds(VIP[0], true);
+    assert_eq!(daemon.logged("FAULT"), 0, "{}", daemon.log());
 
     // We are taken away: BIRD finds out.
     lan.set_cable(&a, false);

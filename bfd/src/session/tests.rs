@@ -208,11 +208,47 @@ fn a_poll_is_answered_at_once() {
     bench.hears(Packet { poll: true, min_tx: 500_000, ..packet(State::Up) });
     let answer = bench.sent()[0];
     assert!(answer.last && !answer.poll);
-    assert!(!bench.session.polls(), "the answer says what it would ask");
+    assert!(bench.session.polls(), "it wants an answer itself");
     assert_eq!(bench.session.local.detection, 1_500_000);
+    bench.hears(Packet { last: true, min_tx: 500_000, ..packet(State::Up) });
     // Without poll or answer, intervals stay, and the multiplier holds at once.
     bench.hears(Packet { min_tx: 900_000, multiplier: 2, ..packet(State::Up) });
     assert_eq!(bench.session.local.detection, 1_000_000);
+}
+
+/// A neighbour that polls for a shorter interval may send at the longer one until it has our answer.
+#[test]
+fn faster_packets_are_expected_when_the_neighbour_is_answered() {
+    let slow = Packet { min_tx: 1_000_000, ..packet(State::Down) };
+    let polls = Packet { poll: true, ..packet(State::Up) };
+    let mut bench = Bench::new(|_| {});
+    bench.hears(slow);
+    bench.hears(polls);
+    assert_eq!((bench.session.local.state, bench.session.local.detection), (State::Up, 3_000_000));
+    bench.hears(polls);
+    assert_eq!(bench.session.local.detection, 3_000_000, "it has not heard us");
+    bench.hears(packet(State::Up));
+    assert_eq!(bench.session.local.detection, 300_000);
+}
+
+/// It need not be asked before it gets more, and must not be missed for what we have not asked of it yet.
+#[test]
+fn our_own_intervals_change_when_the_neighbour_is_ready() {
+    let mut bench = Bench::up(|_| {});
+    assert_eq!(bench.session.local.interval, 100_000);
+    bench.hears(Packet { last: true, ..packet(State::Up) });
+    let mut settings = (**bench.session.settings()).clone();
+    (settings.min_tx, settings.min_rx) = (400_000, 10_000);
+    let fast = Packet { min_tx: 10_000, ..packet(State::Up) };
+    bench.with(|session, now, numbers, out| {
+        session.follow(now, Rc::new(settings), numbers, out);
+    });
+    // Its own poll crosses ours.
+    bench.hears(Packet { poll: true, ..fast });
+    bench.hears(fast);
+    assert_eq!((bench.session.local.interval, bench.session.remote.interval), (100_000, 100_000));
+    bench.hears(Packet { last: true, ..fast });
+    assert_eq!((bench.session.local.interval, bench.session.remote.interval), (400_000, 10_000));
 }
 
 #[test]

@@ -28,6 +28,8 @@ struct Link {
     delay: u64,
     /// Nothing reaches this system.
     deaf: Option<usize>,
+    /// Answers to polls are lost.
+    answers_lost: bool,
 }
 
 struct World {
@@ -92,7 +94,8 @@ impl World {
         let copies = 1 + u64::from(self.random.between(0, 999) < self.link.doubled);
         for _ in 0..copies {
             let lost = self.random.between(0, 999) < self.link.loss;
-            if lost || self.link.deaf == Some(1 - from) {
+            let answer = self.link.answers_lost && bytes[1] & 0x10 != 0;
+            if lost || answer || self.link.deaf == Some(1 - from) {
                 continue;
             }
             let delay = Duration::from_micros(self.random.between(0, self.link.delay));
@@ -278,5 +281,31 @@ fn a_side_that_hears_nothing_takes_the_other_down() {
         let slowest = next.max(Duration::from_millis(300)) + Duration::from_millis(1);
         assert!(second.0.since(first.0) <= slowest, "{:?}", second.0.since(first.0));
         assert_ne!(world.states()[0], State::Up);
+    });
+}
+
+/// Intervals become shorter when a session comes up, or by a reload: nobody is missed before the
+/// faster packets can have come.
+#[test]
+fn lost_answers_end_no_session() {
+    scenarios(200, |seed, random| {
+        let both = [0, 1].map(|which| settings(random, which));
+        let link = Link { delay: 1000, answers_lost: true, ..Link::default() };
+        let mut world = World::new(seed, both, link);
+        world.run_for(8 * SECOND);
+        assert_eq!((world.states(), world.downs()), ([State::Up; 2], 0));
+        for which in [0, 1, 0, 1] {
+            world.reload(which, settings(random, which));
+            world.run_for(Duration::from_millis(random.between(0, 3000)));
+        }
+        assert_eq!((world.states(), world.downs()), ([State::Up; 2], 0));
+        world.link.answers_lost = false;
+        world.run_for(3 * SECOND);
+        assert!(world.systems.iter().all(|system| !system.list()[0].polls()));
+        for which in [0, 1] {
+            let (own, peer) =
+                (&world.systems[which].list()[0], &world.systems[1 - which].list()[0]);
+            assert_eq!(own.remote_detection(), peer.local().detection);
+        }
     });
 }
