@@ -158,7 +158,8 @@ impl Bfd {
                     }
                 }
                 Action::Say(note) => {
-                    if self.may_say(now, place)
+                    if log::log_enabled!(note.level())
+                        && self.may_say(now, place)
                         && let Some(session) = self.sessions.list().get(place)
                     {
                         log::log!(note.level(), "{}", note.of(&session.settings().name));
