@@ -104,6 +104,8 @@ pub struct Session {
     remote: Remote,
     /// Our periodic packets ask for an answer.
     poll: bool,
+    /// One of them has left since there is something to ask.
+    asked: bool,
     /// Our intervals as far as the neighbour can know them (RFC 5880 section 6.8.3): until it has answered,
     /// we neither send more slowly nor expect it to send faster.
     agreed: Agreed,
@@ -128,6 +130,7 @@ impl Session {
             settings,
             remote: Remote::default(),
             poll: false,
+            asked: false,
             hastens: false,
             told: false,
             last_seen: None,
@@ -228,7 +231,7 @@ impl Session {
         remote.min_rx = packet.min_rx;
         remote.demand = packet.demand;
         remote.multiplier = packet.multiplier;
-        if packet.last {
+        if packet.last && self.asked {
             self.poll = false;
         }
         let intervals = (self.local.interval, self.remote.interval);
@@ -295,6 +298,7 @@ impl Session {
         }
         if self.send_at <= now {
             out.push(Action::Send(self.packet()));
+            self.asked |= self.poll;
             self.send_at = now + numbers.jitter(self.local.interval);
         }
     }
@@ -421,6 +425,7 @@ impl Session {
 
     fn start_poll(&mut self, out: &mut Out<'_>) {
         self.poll = true;
+        self.asked = false;
         out.say(Note::Poll);
     }
 

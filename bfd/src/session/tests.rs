@@ -40,6 +40,13 @@ impl Bench {
         self.session.local.state
     }
 
+    /// Asks, and hears this as the answer.
+    fn is_answered(&mut self, packet: Packet) {
+        self.wait(Duration::from_millis(100));
+        assert!(self.sent()[0].poll);
+        self.hears(Packet { last: true, ..packet });
+    }
+
     fn wait(&mut self, time: Duration) {
         self.now += time;
         self.with(|session, now, numbers, out| session.expire(now, false, numbers, out));
@@ -236,7 +243,7 @@ fn faster_packets_are_expected_when_the_neighbour_is_answered() {
 fn our_own_intervals_change_when_the_neighbour_is_ready() {
     let mut bench = Bench::up(|_| {});
     assert_eq!(bench.session.local.interval, 100_000);
-    bench.hears(Packet { last: true, ..packet(State::Up) });
+    bench.is_answered(packet(State::Up));
     let mut settings = (**bench.session.settings()).clone();
     (settings.min_tx, settings.min_rx) = (400_000, 10_000);
     let fast = Packet { min_tx: 10_000, ..packet(State::Up) };
@@ -247,8 +254,28 @@ fn our_own_intervals_change_when_the_neighbour_is_ready() {
     bench.hears(Packet { poll: true, ..fast });
     bench.hears(fast);
     assert_eq!((bench.session.local.interval, bench.session.remote.interval), (100_000, 100_000));
-    bench.hears(Packet { last: true, ..fast });
+    bench.is_answered(fast);
     assert_eq!((bench.session.local.interval, bench.session.remote.interval), (400_000, 10_000));
+}
+
+/// A reload while the neighbour still answers an earlier poll.
+#[test]
+fn an_answer_to_an_older_question_is_none() {
+    let mut bench = Bench::up(|_| {});
+    bench.wait(Duration::from_millis(100));
+    assert!(bench.sent()[0].poll);
+    let mut settings = (**bench.session.settings()).clone();
+    settings.min_tx = 400_000;
+    bench.with(|session, now, numbers, out| {
+        session.follow(now, Rc::new(settings), numbers, out);
+    });
+    bench.hears(Packet { last: true, ..packet(State::Up) });
+    assert!(bench.session.polls());
+    bench.wait(Duration::from_millis(100));
+    assert!(bench.sent()[0].poll);
+    bench.hears(Packet { last: true, ..packet(State::Up) });
+    assert!(!bench.session.polls());
+    assert_eq!(bench.session.local.interval, 400_000);
 }
 
 #[test]
@@ -283,7 +310,7 @@ fn a_passive_session_waits_for_its_neighbour() {
 #[test]
 fn a_neighbour_may_want_to_hear_nothing() {
     let mut bench = Bench::up(|_| {});
-    bench.hears(Packet { last: true, demand: true, ..packet(State::Up) });
+    bench.is_answered(Packet { demand: true, ..packet(State::Up) });
     assert_eq!(bench.session.send_at, Time::NEVER);
     bench.hears(Packet { poll: true, demand: true, ..packet(State::Up) });
     assert_eq!(bench.sent().len(), 1, "but its polls are answered");
@@ -315,7 +342,7 @@ fn without_a_socket_a_session_is_admin_down_and_tries_again() {
 #[test]
 fn a_reload_lets_a_session_go_on() {
     let mut bench = Bench::up(|_| {});
-    bench.hears(Packet { last: true, ..packet(State::Up) });
+    bench.is_answered(packet(State::Up));
     let follow = |bench: &mut Bench, change: &dyn Fn(&mut InstanceSettings)| {
         let mut settings = (**bench.session.settings()).clone();
         change(&mut settings);
@@ -331,7 +358,7 @@ fn a_reload_lets_a_session_go_on() {
     assert!(!follow(&mut bench, &|s| s.min_tx = 400_000));
     assert!(bench.session.polls());
     assert_eq!(bench.session.local.interval, 100_000);
-    bench.hears(Packet { last: true, ..packet(State::Up) });
+    bench.is_answered(packet(State::Up));
     assert_eq!(bench.session.local.interval, 400_000);
     assert!(follow(&mut bench, &|s| s.source = Some(NEIGHBOR)));
     assert_eq!(bench.session.local.state, State::Up);
