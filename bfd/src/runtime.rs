@@ -74,6 +74,17 @@ impl Port {
     }
 }
 
+/// Why a socket is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Occasion {
+    /// A start or a reload.
+    Configured,
+    /// It is time to try again.
+    Time,
+    /// A packet came for the session.
+    Heard,
+}
+
 /// All of BFD.
 pub struct Bfd {
     sessions: Sessions,
@@ -165,9 +176,7 @@ impl Bfd {
                         log::log!(note.level(), "{}", note.of(&session.settings().name));
                     }
                 }
-                Action::Open => {
-                    self.open(now, place, false);
-                }
+                Action::Open => self.open(now, place, Occasion::Time),
             }
         }
         self.actions.clear();
@@ -210,8 +219,8 @@ impl Bfd {
         port.failing = failed;
     }
 
-    /// Opens the socket of a session, which then goes on by itself; `heard`: a packet came for it.
-    fn open(&mut self, now: Time, place: usize, heard: bool) {
+    /// Opens the socket of a session, which then goes on by itself.
+    fn open(&mut self, now: Time, place: usize, occasion: Occasion) {
         let Some(session) = self.sessions.list().get(place) else { return };
         let Some(port) = self.ports.get_mut(place) else { return };
         let settings = session.settings();
@@ -219,7 +228,7 @@ impl Bfd {
             Ok(sender) => Some(sender),
             Err(error) => {
                 // Once is enough while it stays like that.
-                if session.local().state != State::AdminDown {
+                if occasion == Occasion::Configured || session.local().state != State::AdminDown {
                     let name = &settings.name;
                     log::error!("({name}) bind() error ({})", error_text(&error));
                     log::error!("({name}) Unable to open output socket, disabling instance");
@@ -227,7 +236,7 @@ impl Bfd {
                 None
             }
         };
-        let open = port.sender.is_some();
+        let (open, heard) = (port.sender.is_some(), occasion == Occasion::Heard);
         self.sessions.opened(now, place, open, heard, &mut self.actions);
     }
 
@@ -280,7 +289,7 @@ impl Bfd {
             return false;
         }
         port.tried = Some(now);
-        self.open(now, place, true);
+        self.open(now, place, Occasion::Heard);
         !down(self)
     }
 
@@ -303,7 +312,7 @@ impl Bfd {
         }
         for (place, &(_, reopen)) in origins.iter().enumerate() {
             if reopen {
-                self.open(now, place, false);
+                self.open(now, place, Occasion::Configured);
             } else if let (Some(port), Some(session)) =
                 (self.ports.get_mut(place), self.sessions.list().get(place))
                 && let Some(sender) = &mut port.sender

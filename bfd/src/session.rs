@@ -331,7 +331,7 @@ impl Session {
             }
         }
         let socket = |s: &InstanceSettings| (s.neighbor.is_ipv6(), s.source, s.ttl);
-        socket(&old) != socket(&self.settings)
+        socket(&old) != socket(&self.settings) || self.local.state == State::AdminDown
     }
 
     fn follow_intervals(&mut self, now: Time, packet: &Packet, numbers: &mut Numbers) {

@@ -161,7 +161,7 @@ fn a_source_that_comes_later_is_found() {
         let address = |last| IpAddr::from(Ipv4Addr::new(192, 0, 2, last));
         (settings.source, settings.neighbor) = (Some(address(own)), address(other));
     }
-    let (mut s, mut w) = begin(instances);
+    let (mut s, mut w) = begin(instances.clone());
     assert_eq!(states(&w), [State::AdminDown; 2]);
     let add = |address| {
         let arguments = ["addr", "add", address, "dev", "lo"];
@@ -180,5 +180,15 @@ fn a_source_that_comes_later_is_found() {
     let mut packet = [0; 24];
     packet[..12].copy_from_slice(&[0x20, 0x40, 3, 24, 0, 0, 0, 7, 0, 0, 0, 0]);
     neighbor.send_to(&packet, ("192.0.2.2", 3784)).unwrap();
+    run_until(&mut s, &mut w, all_up);
+
+    // A reload tries, too.
+    instances[0].source = Some(Ipv4Addr::new(192, 0, 2, 3).into());
+    instances[1].neighbor = Ipv4Addr::new(192, 0, 2, 3).into();
+    reload(&mut s, &mut w, settings(instances.clone()));
+    assert_eq!(states(&w)[0], State::AdminDown);
+    add("192.0.2.3/32");
+    reload(&mut s, &mut w, settings(instances));
+    assert_eq!(states(&w)[0], State::Down);
     run_until(&mut s, &mut w, all_up);
 }
