@@ -50,6 +50,8 @@ pub struct Configuration {
     pub lvs: Option<check::Settings>,
     /// What is said of BFD; dumps show it.
     pub bfd: bfd::Globals,
+    /// The BFD sessions, until BFD has taken them.
+    pub sessions: Option<bfd::Settings>,
     /// Parts that it says something for.
     pub present: Parts,
     /// Whether the text closes every block that it opens.

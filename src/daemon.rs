@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bfd::runtime::Bfd;
 use check::{Check, HasCheck};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::unistd::getpid;
@@ -21,7 +22,7 @@ use crate::pidfile::PidFiles;
 use crate::process::{self, CoreDumps, Raising};
 use crate::reload::{Reload, Schedule, schedule};
 use crate::systemd::Systemd;
-use crate::{balancing, logging, scripts};
+use crate::{balancing, logging, scripts, sessions};
 
 /// Exit status when something that is needed cannot be had.
 pub const STATUS_FAILED: i32 = 1;
@@ -62,6 +63,8 @@ pub struct Daemon {
     pub check: Option<Check>,
     /// SNMP's subagent, if one is wanted.
     pub subagent: Option<Subagent>,
+    /// BFD, once it was started.
+    pub bfd: Option<Bfd>,
     /// How VRRP's moments are told to people.
     pub clock: Clock,
     /// What the process will exit with.
@@ -101,7 +104,7 @@ impl Daemon {
         // Also with nothing to run: a service manager that waits would end the daemon.
         daemon.systemd.ready();
         if daemon.options.dump_conf {
-            daemon.log_state();
+            daemon.log_state(scheduler.now());
         }
         crate::reload::run_queued(scheduler, daemon);
     }
@@ -126,7 +129,7 @@ impl Daemon {
     }
 
     /// The state dumps as log lines.
-    fn log_state(&self) {
+    fn log_state(&self, now: Time) {
         for line in self.state().lines() {
             log::info!("{line}");
         }
@@ -142,6 +145,13 @@ impl Daemon {
             text.push_str(&check::dump::state(check));
             for line in text.lines() {
                 log::info!(target: "check", "{line}");
+            }
+        }
+        if let Some(bfd) = &self.bfd {
+            let mut text = self.globals(false);
+            text.push_str(&bfd::dump::state(bfd, now));
+            for line in text.lines() {
+                log::info!(target: "bfd", "{line}");
             }
         }
     }
@@ -169,6 +179,12 @@ impl Daemon {
             let mut text = self.globals(false);
             text.push_str(&check::dump::state(check));
             write(&names::state(names::Part::Check, template, &instance), &text);
+        }
+        if let Some(bfd) = &self.bfd {
+            log::info!(target: "bfd", "Printing BFD data for process({process}) on signal");
+            let mut text = self.globals(false);
+            text.push_str(&bfd::dump::state(bfd, now));
+            write(&names::state(names::Part::Bfd, template, &instance), &text);
         }
     }
 
@@ -266,6 +282,7 @@ pub fn apply(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
     let check =
         (running.check && daemon.check.is_none()).then(|| balancing::open(daemon, starting));
     crate::snmp::apply(scheduler, daemon, running.vrrp);
+    sessions::apply(scheduler, daemon, running.bfd);
     if running.vrrp {
         apply_vrrp(scheduler, daemon);
     }
@@ -281,7 +298,9 @@ pub fn apply(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
 
 fn apply_vrrp(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
     let settings = daemon.configuration.vrrp.take().unwrap_or_default();
-    if daemon.vrrp.is_some() {
+    let known = sessions::known(daemon, |session| session.vrrp);
+    if let Some(vrrp) = &mut daemon.vrrp {
+        vrrp.know_sessions(known);
         return runtime::reload(scheduler, daemon, settings);
     }
     let options = runtime::Options {
@@ -290,7 +309,8 @@ fn apply_vrrp(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
         left_network: namespace::left(),
     };
     match Vrrp::open(settings, options) {
-        Ok(vrrp) => {
+        Ok(mut vrrp) => {
+            vrrp.know_sessions(known);
             daemon.vrrp = Some(vrrp);
             runtime::start(scheduler, daemon);
         }
@@ -323,6 +343,7 @@ fn finish_stop(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
     runtime::stop(scheduler, daemon);
     let keep = daemon.options.keep_ipvs;
     check::stop(scheduler, daemon, keep);
+    bfd::runtime::stop(scheduler, daemon);
     let patience = daemon.configuration.globals.child_wait_time;
     notify::drain(scheduler, daemon, patience);
 }

@@ -213,6 +213,7 @@ impl Prepared {
             vrrp: None,
             check: None,
             subagent: None,
+            bfd: None,
             clock: vrrp::dump::Clock::read(scheduler.now()),
             status: 0,
             notifier: Notifier::new(),

@@ -12,6 +12,7 @@
 
 mod agentx;
 mod alerts;
+mod bfd;
 mod checkers;
 mod checking;
 mod consumers;

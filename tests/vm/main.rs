@@ -13,6 +13,7 @@
 )]
 
 mod authentication;
+mod bfd;
 mod dump;
 mod notifying;
 mod reload;
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
             authentication::with_headers_to_peers,
             authentication::old_adverts_are_refused,
             authentication::strangers_are_refused,
+            bfd::servers_follow_sessions,
             dump::of_every_keyword,
             notifying::every_change_is_told,
             reload::a_member_moves_to_another_group,

@@ -85,6 +85,7 @@ fn print_state(s: &Snapshot<'_>, mut t: Text) -> String {
     trackers::scripts(&mut t, s);
     trackers::files(&mut t, s);
     trackers::processes(&mut t, s);
+    trackers::sessions(&mut t, s);
     interface::interfaces(&mut t, s);
     t.finish()
 }

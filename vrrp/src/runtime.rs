@@ -16,7 +16,7 @@
 //!   asked for.
 //! - [`holdings`]: the virtual addresses held. [`announcer`]: who is told about them. [`firewall`]: who may not use them.
 //! - [`port`]: an instance's prebuilt advert and what it expects of others'.
-//! - [`checks`]: `vrrp_script`. [`files`]: `track_file`. [`processes`]: `vrrp_track_process`.
+//! - [`checks`]: `vrrp_script`. [`files`]: `track_file`. [`processes`]: `vrrp_track_process`. [`sessions`]: `track_bfd`.
 //! - [`statics`]: `track_group`. [`sysctl`]: settings of the kernel that are changed while it runs.
 //! - [`lifecycle`]: start, reload, stop. [`snapshot`]: what the dumps print.
 
@@ -33,6 +33,7 @@ mod links;
 mod paths;
 mod port;
 mod processes;
+mod sessions;
 mod snapshot;
 mod statics;
 mod sysctl;
@@ -51,7 +52,7 @@ use trackfile::Watch;
 use crate::action::{Action, NotifyEvent, Subject};
 use crate::config::{
     AddressSettings, FileSettings, GarpGroup, InstanceSettings, PathSettings, ProcessSettings,
-    ScriptSettings, TrackGroup,
+    ScriptSettings, SessionSettings, TrackGroup,
 };
 use crate::io::{LinkMethod, ReceiveBatch, SendBatch, SocketKey, error_text};
 use crate::router::Router;
@@ -69,6 +70,7 @@ use links::Debounce;
 use paths::Paths;
 use port::Port;
 use processes::Watched;
+pub use sessions::session_changed;
 use sysctl::Sysctls;
 
 /// Announcements that are made before sockets and timers are looked at again.
@@ -178,6 +180,9 @@ pub struct Vrrp {
     linkbeat: Option<Linkbeat>,
     /// Until [`Linkbeat`] has them.
     polled: Vec<(String, Option<LinkMethod>)>,
+    session_settings: Vec<SessionSettings>,
+    /// BFD sessions, whether tracked or not.
+    sessions: sessions::Sessions,
     actions: Vec<Action>,
     lines: VecDeque<Line>,
     /// Told when no line waits, so that the log is never behind the scripts.

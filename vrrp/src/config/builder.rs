@@ -3,6 +3,7 @@
 //! One line of the top level at a time, so that a reload can be spread over several passes of the
 //! scheduler; every name is found by hash, so that thousands of instances cost thousands of steps.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::net::IpAddr;
@@ -19,7 +20,7 @@ use super::root::ROOT;
 use super::trackers::{FileDraft, ScriptDraft};
 use super::{
     AddressSettings, FileSettings, GarpGroup, PathSettings, ProcessSettings, ScriptSettings,
-    Settings,
+    SessionSettings, Settings,
 };
 use crate::io::LinkMethod;
 
@@ -84,6 +85,8 @@ pub struct Builder {
     pub(super) processes: Vec<(ProcessSettings, bool)>,
     pub(super) process_index: HashMap<String, usize>,
     pub(super) bfds: HashMap<String, (i32, bool)>,
+    /// The same, in file order.
+    pub(super) sessions: Vec<SessionSettings>,
     pub(super) track_groups: HashMap<String, Vec<String>>,
     pub(super) track_group_order: Vec<String>,
     pub(super) static_addresses: Vec<AddressSettings>,
@@ -132,6 +135,7 @@ impl Builder {
             processes: Vec::new(),
             process_index: HashMap::new(),
             bfds: HashMap::new(),
+            sessions: Vec::new(),
             track_groups: HashMap::new(),
             track_group_order: Vec::new(),
             static_addresses: Vec::new(),
@@ -276,6 +280,9 @@ impl Builder {
             weight = value.and_then(|v| i32::try_from(v).ok()).unwrap_or(weight);
             reverse = inner.words.get(1).is_some_and(|word| word.text == "reverse");
         }
-        self.bfds.entry(name.text.clone()).or_insert((weight, reverse));
+        if let Entry::Vacant(new) = self.bfds.entry(name.text.clone()) {
+            new.insert((weight, reverse));
+            self.sessions.push(SessionSettings { name: name.text.clone(), weight, reverse });
+        }
     }
 }

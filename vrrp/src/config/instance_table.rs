@@ -411,7 +411,7 @@ pub static INSTANCE: Table<Builder> = Table::new(&[
         track::instance_processes,
     ),
     B::new(
-        Keyword::new("track_bfd", Args::Flag, "BFD sessions that must be up").values().not_yet(),
+        Keyword::new("track_bfd", Args::Flag, "BFD sessions that must be up").values(),
         track::instance_bfds,
     ),
     // Notification.

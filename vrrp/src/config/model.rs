@@ -25,6 +25,8 @@ pub struct Settings {
     pub scripts: Vec<ScriptSettings>,
     /// Files that something tracks.
     pub files: Vec<FileSettings>,
+    /// BFD sessions that VRRP is told of, tracked or not, in file order.
+    pub sessions: Vec<SessionSettings>,
     /// Processes that something tracks.
     pub processes: Vec<ProcessSettings>,
     /// Interfaces whose link is polled, each once, and how if that was said.
@@ -628,6 +630,17 @@ pub struct FileSettings {
     pub reverse: bool,
     /// `init_file`: value and whether to overwrite.
     pub init: Option<(i32, bool)>,
+}
+
+/// What VRRP has to know of a `bfd_instance`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionSettings {
+    /// Its name.
+    pub name: String,
+    /// Default weight of references.
+    pub weight: i32,
+    /// `weight N reverse`.
+    pub reverse: bool,
 }
 
 /// One `vrrp_track_process`.

@@ -1,4 +1,4 @@
-//! Scripts, files and processes that instances track.
+//! Scripts, files, processes and BFD sessions that instances track.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -114,6 +114,28 @@ pub(super) fn processes(t: &mut Text, s: &Snapshot<'_>) {
         process(t, quorum);
         t.put("   Tracking instances :\n");
         if let Some(tracker) = trackers.get(quorum.settings.name.as_str()) {
+            users(t, s, tracker);
+        }
+    }
+}
+
+/// BFD sessions, tracked or not.
+pub(super) fn sessions(t: &mut Text, s: &Snapshot<'_>) {
+    if s.sessions.is_empty() {
+        return;
+    }
+    t.title("VRRP Track BFDs");
+    let trackers = by_name(s.router, TrackerKind::Bfd);
+    for session in s.sessions {
+        t.word(" VRRP Track BFD = ", &session.name);
+        t.put("   Weight = ");
+        weight(t, session.weight, session.reverse);
+        t.end();
+        let up = s.up.get(&session.name).copied().unwrap_or(false);
+        t.word("   Bfd is ", if up { "up" } else { "down" });
+        t.put("   Tracking VRRP instances :\n");
+        if let Some(tracker) = trackers.get(session.name.as_str()) {
+            t.put("   Tracking instances :\n");
             users(t, s, tracker);
         }
     }

@@ -97,6 +97,8 @@ impl Vrrp {
             processes: None,
             linkbeat: None,
             polled: Vec::new(),
+            session_settings: Vec::new(),
+            sessions: HashMap::new(),
             actions: Vec::new(),
             lines: VecDeque::new(),
             notices: VecDeque::new(),
@@ -127,6 +129,7 @@ impl Vrrp {
         self.files = std::mem::take(&mut settings.files);
         self.tracked_processes = std::mem::take(&mut settings.processes);
         self.polled = std::mem::take(&mut settings.linkbeat);
+        self.session_settings = std::mem::take(&mut settings.sessions);
         self.statics = std::mem::take(&mut settings.static_addresses);
         self.static_paths = std::mem::take(&mut settings.static_paths);
         self.track_groups = std::mem::take(&mut settings.track_groups);
@@ -323,6 +326,7 @@ pub fn start<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W) {
     vrrp.watch_files(now);
     let processes = std::mem::take(&mut vrrp.tracked_processes);
     vrrp.find_processes(now, processes);
+    vrrp.tell_sessions(now);
     open_sockets(s, w);
     let Some(vrrp) = w.vrrp() else { return };
     vrrp.actions.clear();
@@ -565,6 +569,7 @@ impl Vrrp {
         self.watch_files(now);
         let processes = std::mem::take(&mut self.tracked_processes);
         self.follow_processes(now, processes);
+        self.tell_sessions(now);
     }
 }
 

@@ -31,6 +31,8 @@ impl Vrrp {
             files: &self.files,
             quorums: self.quorums(),
             linkbeat: self.linkbeat.iter().flat_map(|linkbeat| linkbeat.methods()).collect(),
+            sessions: &self.session_settings,
+            up: &self.sessions,
             debounces: self.debounces.iter().map(|(n, d)| (n.as_str(), debounce(d))).collect(),
             promoted: self.promoted(),
             forwarding: self.announcer.forwarding().collect::<HashMap<_, _>>(),

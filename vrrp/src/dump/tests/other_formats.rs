@@ -105,7 +105,7 @@ fn json_of_one_instance() {
             r#""last_transition":1795319029.310857,"garp_delay":5,"garp_refresh":60,"#,
             r#""garp_rep":5,"garp_refresh_rep":1,"garp_lower_prio_delay":5,"#,
             r#""garp_lower_prio_rep":5,"lower_prio_no_advert":0,"higher_prio_send_advert":0,"#,
-            r#""vrid":51,"base_priority":150,"effective_priority":158,"vipset":true,"#,
+            r#""vrid":51,"base_priority":150,"effective_priority":151,"vipset":true,"#,
             r#""promote_secondaries":true,"adver_int":1,"master_adver_int":1,"accept":1,"#,
             r#""nopreempt":true,"preempt_delay":2,"state":2,"wantstate":1,"version":2,"#,
             r#""smtp_alert":true,"notify_deleted":true,"script_backup":"'\/b'","#,

@@ -146,6 +146,33 @@ fn scripts_and_files() {
 }
 
 #[test]
+fn bfd_sessions() {
+    let mut a = v2("A");
+    a.track_bfds = vec![track("b1", 3, true)];
+    let mut world = World::of(vec![a]);
+    for (name, weight, reverse) in [("b1", 10, true), ("b2", -5, false)] {
+        world.settings.sessions.push(SessionSettings { name: name.into(), weight, reverse });
+    }
+    world.up.insert("b1".into(), true);
+    let router = world.router();
+    let dump = text(&world.snapshot(&router));
+    assert_eq!(
+        section(&dump, "VRRP Track BFDs"),
+        "\x20VRRP Track BFD = b1
+   Weight = 10 reverse
+   Bfd is up
+   Tracking VRRP instances :
+   Tracking instances :
+     A, weight 3 reverse
+ VRRP Track BFD = b2
+   Weight = -5
+   Bfd is down
+   Tracking VRRP instances :
+"
+    );
+}
+
+#[test]
 fn sockets_and_interfaces() {
     let mut absent = v2("B");
     absent.interface = Some("nodev0".into());
