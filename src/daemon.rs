@@ -17,6 +17,7 @@ use vrrp::runtime::{self, HasVrrp, Vrrp};
 use crate::cli::{Options, VERSION_LINE};
 use crate::configuration::{Configuration, Parts};
 use crate::dump::{self, names};
+use crate::globals::Scheduling;
 use crate::namespace::{self, Namespace};
 use crate::pidfile::PidFiles;
 use crate::process::{self, CoreDumps, Raising};
@@ -109,6 +110,11 @@ impl Daemon {
         crate::reload::run_queued(scheduler, daemon);
     }
 
+    /// How the process is to be scheduled.
+    fn scheduling(&self) -> Scheduling {
+        self.configuration.scheduling(self.configuration.runs(&self.options.subsystems))
+    }
+
     /// The section that all state dumps begin with.
     fn globals(&self, vrrp: bool) -> String {
         let globals = &self.configuration.globals;
@@ -116,7 +122,7 @@ impl Daemon {
             configuration: &self.configuration,
             vrrp,
             umask: self.options.umask.or(globals.umask).unwrap_or(process::DEFAULT_UMASK),
-            realtime: self.raising.priority(&globals.scheduling),
+            realtime: self.raising.priority(&self.scheduling()),
             // The C daemon's VRRP process knows nothing of it.
             reload_at: self.schedule.as_ref().filter(|_| !vrrp).and_then(Schedule::at),
         };
@@ -396,7 +402,7 @@ const LATENESS: Duration = Duration::from_secs(1);
 /// Raises the realtime priority when the loop was late and the configuration allows it.
 pub fn watch_lateness(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon, _: Ready) {
     let lag = scheduler.take_lag();
-    let wanted = &daemon.configuration.globals.scheduling;
+    let wanted = &daemon.scheduling();
     if let Some(priority) = daemon.raising.late(lag, wanted) {
         process::raise(priority, lag, wanted);
     }

@@ -56,21 +56,17 @@ pub static GLOBAL: Table<Draft> = Table::new(&[
     scheduling(
         Keyword::new("bfd_priority", Args::lenient(-20, 19), "Nice value of the BFD process")
             .expected()
-            .or("0")
-            .not_yet(),
+            .or("0"),
     ),
-    scheduling(Keyword::new("bfd_no_swap", Args::Flag, "Lock the BFD process's memory").not_yet()),
+    scheduling(Keyword::new("bfd_no_swap", Args::Flag, "Lock the BFD process's memory")),
     scheduling(
         Keyword::new("bfd_rt_priority", Args::lenient(1, 99), "Realtime priority (SCHED_RR)")
-            .expected()
-            .not_yet(),
+            .expected(),
     ),
-    scheduling(rttime("bfd_rlimit_rttime").not_yet()),
+    scheduling(rttime("bfd_rlimit_rttime")),
     scheduling(rttime("bfd_rlimit_rtime").alias("bfd_rlimit_rttime", false)),
     scheduling(
-        Keyword::new("bfd_cpu_affinity", Args::Free("CPU …"), "Processors to run on")
-            .expected()
-            .not_yet(),
+        Keyword::new("bfd_cpu_affinity", Args::Free("CPU …"), "Processors to run on").expected(),
     ),
 ]);
 
