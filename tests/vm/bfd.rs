@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use nix::sys::signal::Signal;
 use testbed::{C_KEEPALIVED, Daemon, Host, Lan, Parts, wait_for};
 
 use crate::{global, start, table};
@@ -35,6 +36,9 @@ pub fn servers_follow_sessions(program: &Path) -> String {
                 server.address()
             );
         }
+        sessions += &session("Z", &director, "checker");
+        sessions +=
+            &session("Y", &director, "multiplier 3\n  checker").replace("10.9.0.1", "10.9.0.99");
         global("")
             + &sessions
             + &format!(
@@ -60,6 +64,9 @@ pub fn servers_follow_sessions(program: &Path) -> String {
     wait("the first is up", &[0]);
     let _second = answer(&servers[1], &director);
     wait("both are up", &[0, 1]);
+    let dump = daemon.dump(Signal::SIGUSR1 as i32, "keepalived_check.data", |text| {
+        text.contains("------< Checker track BFDs >------") && text.ends_with('\n')
+    });
     daemon.reload(&configuration("min_rx 300\n  min_tx 400\n  multiplier 10"));
     first.wait_log("Detection time is 4000000 us");
     wait("after a reload", &[0, 1]);
@@ -70,6 +77,12 @@ pub fn servers_follow_sessions(program: &Path) -> String {
     let log = daemon.stop();
     let about = ["BFD check of", " VS ", "Activating BFD"];
     let lines = log.lines().filter_map(|line| Some(line.split_once(": ")?.1));
+    seen += "== the dump\n";
+    let (_, checkers) = dump.split_once("------< Health checkers >------").unwrap_or_default();
+    // The C daemon shows the times of checkers that have none, as the largest numbers there are.
+    const THEIRS: [&str; 5] = ["Alpha =", "Delay", "Warmup", "Retries", "Default"];
+    let shown = |line: &&str| !THEIRS.iter().any(|start| line.trim_start().starts_with(start));
+    checkers.lines().filter(shown).for_each(|line| seen += &format!("{line}\n"));
     seen += "== the log\n";
     for line in lines.filter(|text| about.iter().any(|about| text.contains(about))) {
         seen += &format!("{line}\n");

@@ -18,6 +18,8 @@ const AT_ONCE: usize = 32;
 /// What is known of BFD sessions, and who follows them.
 #[derive(Default)]
 pub(crate) struct Sessions {
+    /// All there are, in the order of the configuration.
+    names: Vec<String>,
     known: HashMap<String, bool>,
     followed: Vec<Followed>,
     by_name: HashMap<Rc<str>, usize>,
@@ -37,13 +39,13 @@ struct Followed {
 impl Sessions {
     /// What is known of all sessions there are.
     pub(crate) fn know(&mut self, sessions: impl Iterator<Item = (String, bool)>) {
-        self.known.clear();
-        self.known.extend(sessions);
+        self.names.clear();
+        self.known = sessions.inspect(|(name, _)| self.names.push(name.clone())).collect();
     }
 
-    /// Sessions that checkers follow, in no particular order.
-    pub(crate) fn followed(&self) -> impl Iterator<Item = &str> {
-        self.followed.iter().map(|session| &*session.name)
+    /// All sessions there are, followed or not, in the order of the configuration.
+    pub(crate) fn names(&self) -> &[String] {
+        &self.names
     }
 
     /// Has the followers of a session told, from the first on.
@@ -60,9 +62,8 @@ impl Sessions {
 /// each checker what is known. To be called once the checkers of a configuration are in.
 pub(crate) fn follow<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W) {
     let Some(check) = w.check() else { return };
-    let known = std::mem::take(&mut check.checkers.sessions.known);
-    let armed = check.checkers.sessions.armed;
-    let mut new = Sessions { known, armed, ..Sessions::default() };
+    let Sessions { names, known, armed, .. } = std::mem::take(&mut check.checkers.sessions);
+    let mut new = Sessions { names, known, armed, ..Sessions::default() };
     for (id, checker) in check.checkers.iter() {
         let Kind::Bfd(name) = &checker.settings.kind else { continue };
         let at = *new.by_name.entry(Rc::clone(name)).or_insert(new.followed.len());

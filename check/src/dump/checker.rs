@@ -243,19 +243,18 @@ fn files(t: &mut Text, check: &Check) {
     }
 }
 
-/// The BFD sessions that real servers follow.
+/// The BFD sessions there are, and the real servers that follow them.
 fn sessions(t: &mut Text, check: &Check) {
-    let mut names: Vec<&str> = check.checkers.sessions.followed().collect();
+    let names = check.checkers.sessions.names();
     if names.is_empty() {
         return;
     }
-    names.sort_unstable();
     t.line("------< Checker track BFDs >------");
     let reals = || check.services().flat_map(|service| &service.reals);
     for name in names {
         t.line(format_args!(" Checker Track BFD = {name}"));
         t.line("   Tracking RS :");
-        let follows = |kind: &Kind| matches!(kind, Kind::Bfd(own) if &**own == name);
+        let follows = |kind: &Kind| matches!(kind, Kind::Bfd(own) if **own == **name);
         for real in reals() {
             if real.settings.checkers.iter().any(|checker| follows(&checker.kind)) {
                 t.line(format_args!("   {}", real.settings.name));
