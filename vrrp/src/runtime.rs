@@ -223,6 +223,11 @@ impl Vrrp {
         &self.view
     }
 
+    /// Whether an interface is asked for its link.
+    pub(crate) fn polls(&self, interface: &str) -> bool {
+        self.linkbeat.iter().flat_map(Linkbeat::methods).any(|(name, _)| name == interface)
+    }
+
     /// `static_ipaddress`.
     pub(crate) fn statics(&self) -> &[AddressSettings] {
         &self.statics

@@ -50,7 +50,7 @@ pub(super) struct Watched {
 
 impl Vrrp {
     /// Everything that is tracked of processes, for the dump.
-    pub(super) fn quorums(&self) -> &[Quorum] {
+    pub(crate) fn quorums(&self) -> &[Quorum] {
         self.processes.as_ref().map_or(&[], |watched| watched.processes.quorums())
     }
 

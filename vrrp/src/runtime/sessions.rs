@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use scheduler::{Scheduler, Time};
 
 use super::{HasVrrp, Vrrp, finish};
+use crate::config::SessionSettings;
 use crate::router::{Status, TrackerKind};
 
 /// Names of sessions, and whether they are up.
@@ -16,6 +17,16 @@ impl Vrrp {
     pub fn know_sessions(&mut self, sessions: impl Iterator<Item = (String, bool)>) {
         self.sessions.clear();
         self.sessions.extend(sessions);
+    }
+
+    /// BFD sessions, tracked or not.
+    pub(crate) fn session_settings(&self) -> &[SessionSettings] {
+        &self.session_settings
+    }
+
+    /// Whether one is known to be up.
+    pub(crate) fn is_session_up(&self, name: &str) -> bool {
+        self.sessions.get(name).copied().unwrap_or(false)
     }
 
     /// Trackers begin with what is known.
