@@ -7,6 +7,7 @@ use scheduler::Scheduler;
 use vrrp::state::State;
 
 use crate::daemon::{self, Daemon, STATUS_FAILED};
+use crate::sessions;
 
 /// Load balancing that knows no virtual server yet. Loads the kernel's module if nothing runs whom
 /// that could hold up.
@@ -37,7 +38,9 @@ pub fn apply(
     let settings = daemon.configuration.lvs.take().unwrap_or_default();
     let begins = opened.is_some();
     daemon.check = opened.or(daemon.check.take());
+    let known = sessions::known(daemon, |session| session.checker);
     let Some(check) = &mut daemon.check else { return };
+    check.know_sessions(known);
     if let Err(error) = check.present(&settings) {
         log::error!(target: "check", "{error}");
         if starting {

@@ -14,7 +14,7 @@ pub use reading::{Reading, Step};
 use vrrp::config::Refused;
 
 use crate::cli::{Options, Subsystems};
-use crate::globals::Globals;
+use crate::globals::{Globals, Scheduling};
 
 /// Parts of the daemon.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,6 +50,8 @@ pub struct Configuration {
     pub lvs: Option<check::Settings>,
     /// What is said of BFD; dumps show it.
     pub bfd: bfd::Globals,
+    /// The BFD sessions, until BFD has taken them.
+    pub sessions: Option<bfd::Settings>,
     /// Parts that it says something for.
     pub present: Parts,
     /// Whether the text closes every block that it opens.
@@ -64,6 +66,43 @@ impl Configuration {
             vrrp: subsystems.vrrp && present(self.present.vrrp),
             check: subsystems.check && present(self.present.check),
             bfd: subsystems.bfd && present(self.present.bfd),
+        }
+    }
+}
+
+impl Configuration {
+    /// How the one process is scheduled: each of the parts that run gets at least what it asks for. Where that is not
+    /// possible, VRRP's word counts, then that of BFD.
+    pub fn scheduling(&self, runs: Parts) -> Scheduling {
+        let own = &self.globals.scheduling;
+        let vrrp = config::Scheduling {
+            nice: own.nice,
+            no_swap: own.no_swap,
+            realtime: own.realtime,
+            rttime: own.rttime,
+            processors: own.processors.clone(),
+        };
+        let (bfd, check) = (&self.bfd.scheduling, &self.check.scheduling);
+        let parts = [(runs.vrrp, &vrrp), (runs.bfd, bfd), (runs.check, check)];
+        let mut asked = parts.iter().filter(|(runs, _)| *runs).map(|(_, part)| *part);
+        let mut wanted = asked.next().unwrap_or(&vrrp).clone();
+        for part in asked {
+            if part.realtime > wanted.realtime {
+                (wanted.realtime, wanted.rttime) = (part.realtime, part.rttime);
+            }
+            wanted.nice = wanted.nice.min(part.nice);
+            wanted.no_swap |= part.no_swap;
+            if wanted.processors.is_empty() {
+                wanted.processors.clone_from(&part.processors);
+            }
+        }
+        Scheduling {
+            nice: wanted.nice,
+            no_swap: wanted.no_swap,
+            realtime: wanted.realtime,
+            rttime: wanted.rttime,
+            processors: wanted.processors,
+            ..own.clone()
         }
     }
 }
@@ -190,6 +229,26 @@ mod tests {
         let read = read(&options, Path::new("/"), Mode::Test);
         std::fs::remove_file(&file).unwrap();
         read.outcome.unwrap_or_else(|_| panic!("it can be used"))
+    }
+
+    #[test]
+    fn the_one_process_gives_each_part_what_it_asks_for() {
+        let text = "global_defs {
+            vrrp_priority 5\nvrrp_rt_priority 10\nvrrp_rlimit_rttime 300
+            bfd_rt_priority 20\nbfd_rlimit_rttime 500\nbfd_cpu_affinity 0
+            checker_priority -3\nchecker_no_swap\nchecker_cpu_affinity 1\nchecker_rt_priority 7
+        }";
+        let configuration = configuration("scheduling", text);
+        let of = |vrrp, bfd, check| {
+            let s = configuration.scheduling(Parts { vrrp, check, bfd });
+            (s.nice, s.realtime, s.rttime.as_micros(), s.no_swap, s.processors)
+        };
+        assert_eq!(of(true, false, false), (5, 10, 300, false, vec![]));
+        assert_eq!(of(true, true, false), (0, 20, 500, false, vec![0]));
+        assert_eq!(of(true, true, true), (-3, 20, 500, true, vec![0]));
+        assert_eq!(of(true, false, true), (-3, 10, 300, true, vec![1]));
+        assert_eq!(of(false, false, true), (-3, 7, 10_000, true, vec![1]));
+        assert_eq!(of(false, false, false), (5, 10, 300, false, vec![]));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bfd::runtime::Bfd;
 use check::{Check, HasCheck};
 use dbus::Bus;
 use nix::sys::resource::{UsageWho, getrusage};
@@ -17,12 +18,13 @@ use vrrp::runtime::{self, HasVrrp, Vrrp};
 use crate::cli::{Options, VERSION_LINE};
 use crate::configuration::{Configuration, Parts};
 use crate::dump::{self, names};
+use crate::globals::Scheduling;
 use crate::namespace::{self, Namespace};
 use crate::pidfile::PidFiles;
 use crate::process::{self, CoreDumps, Raising};
 use crate::reload::{Reload, Schedule, schedule};
 use crate::systemd::Systemd;
-use crate::{balancing, logging, scripts};
+use crate::{balancing, logging, scripts, sessions};
 
 /// Exit status when something that is needed cannot be had.
 pub const STATUS_FAILED: i32 = 1;
@@ -65,6 +67,8 @@ pub struct Daemon {
     pub subagent: Option<Subagent>,
     /// D-Bus, if it is wanted.
     pub bus: Option<Bus>,
+    /// BFD, once it was started.
+    pub bfd: Option<Bfd>,
     /// How VRRP's moments are told to people.
     pub clock: Clock,
     /// What the process will exit with.
@@ -104,9 +108,14 @@ impl Daemon {
         // Also with nothing to run: a service manager that waits would end the daemon.
         daemon.systemd.ready();
         if daemon.options.dump_conf {
-            daemon.log_state();
+            daemon.log_state(scheduler.now());
         }
         crate::reload::run_queued(scheduler, daemon);
+    }
+
+    /// How the process is to be scheduled.
+    fn scheduling(&self) -> Scheduling {
+        self.configuration.scheduling(self.configuration.runs(&self.options.subsystems))
     }
 
     /// The section that all state dumps begin with.
@@ -116,7 +125,7 @@ impl Daemon {
             configuration: &self.configuration,
             vrrp,
             umask: self.options.umask.or(globals.umask).unwrap_or(process::DEFAULT_UMASK),
-            realtime: self.raising.priority(&globals.scheduling),
+            realtime: self.raising.priority(&self.scheduling()),
             // The C daemon's VRRP process knows nothing of it.
             reload_at: self.schedule.as_ref().filter(|_| !vrrp).and_then(Schedule::at),
         };
@@ -129,7 +138,7 @@ impl Daemon {
     }
 
     /// The state dumps as log lines.
-    fn log_state(&self) {
+    fn log_state(&self, now: Time) {
         for line in self.state().lines() {
             log::info!("{line}");
         }
@@ -145,6 +154,13 @@ impl Daemon {
             text.push_str(&check::dump::state(check));
             for line in text.lines() {
                 log::info!(target: "check", "{line}");
+            }
+        }
+        if let Some(bfd) = &self.bfd {
+            let mut text = self.globals(false);
+            text.push_str(&bfd::dump::state(bfd, now));
+            for line in text.lines() {
+                log::info!(target: "bfd", "{line}");
             }
         }
     }
@@ -166,6 +182,12 @@ impl Daemon {
             let mut text = self.globals(false);
             text.push_str(&check::dump::state(check));
             write(&self.state_file(names::Part::Check), &text);
+        }
+        if let Some(bfd) = &self.bfd {
+            log::info!(target: "bfd", "Printing BFD data for process({process}) on signal");
+            let mut text = self.globals(false);
+            text.push_str(&bfd::dump::state(bfd, now));
+            write(&self.state_file(names::Part::Bfd), &text);
         }
     }
 
@@ -291,6 +313,7 @@ pub fn apply(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
         (running.check && daemon.check.is_none()).then(|| balancing::open(daemon, starting));
     crate::snmp::apply(scheduler, daemon, running.vrrp);
     crate::dbus::apply(scheduler, daemon, running.vrrp);
+    sessions::apply(scheduler, daemon, running.bfd);
     if running.vrrp {
         apply_vrrp(scheduler, daemon);
     }
@@ -306,15 +329,19 @@ pub fn apply(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
 
 fn apply_vrrp(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
     let settings = daemon.configuration.vrrp.take().unwrap_or_default();
-    if daemon.vrrp.is_some() {
+    let known = sessions::known(daemon, |session| session.vrrp);
+    if let Some(vrrp) = &mut daemon.vrrp {
+        vrrp.know_sessions(known);
         return runtime::reload(scheduler, daemon, settings);
     }
     let options = runtime::Options {
         keep_addresses: daemon.options.keep_vrrp,
         address_monitoring: daemon.options.address_monitoring,
+        left_network: namespace::left(),
     };
     match Vrrp::open(settings, options) {
-        Ok(vrrp) => {
+        Ok(mut vrrp) => {
+            vrrp.know_sessions(known);
             daemon.vrrp = Some(vrrp);
             runtime::start(scheduler, daemon);
         }
@@ -348,6 +375,7 @@ fn finish_stop(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
     crate::dbus::stopped(scheduler, daemon);
     let keep = daemon.options.keep_ipvs;
     check::stop(scheduler, daemon, keep);
+    bfd::runtime::stop(scheduler, daemon);
     let patience = daemon.configuration.globals.child_wait_time;
     notify::drain(scheduler, daemon, patience);
 }
@@ -400,7 +428,7 @@ const LATENESS: Duration = Duration::from_secs(1);
 /// Raises the realtime priority when the loop was late and the configuration allows it.
 pub fn watch_lateness(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon, _: Ready) {
     let lag = scheduler.take_lag();
-    let wanted = &daemon.configuration.globals.scheduling;
+    let wanted = &daemon.scheduling();
     if let Some(priority) = daemon.raising.late(lag, wanted) {
         process::raise(priority, lag, wanted);
     }

@@ -94,7 +94,7 @@ pub struct Interfaces {
     pub dbus_no_interface: Option<String>,
 }
 
-/// How the process is scheduled. There is one process, so the keywords of VRRP hold for all of it.
+/// How VRRP is to be scheduled, and when lateness raises its priority.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scheduling {
     /// `max_auto_priority`; 0: off, -1: off without a notice.

@@ -22,6 +22,7 @@ mod pidfile;
 mod process;
 mod reload;
 mod scripts;
+mod sessions;
 mod signals;
 mod snmp;
 mod start;

@@ -186,7 +186,9 @@ fn finish(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon, read: Read) {
 /// Lets the process itself follow what changed in its scheduling and name.
 fn follow(scheduler: &mut Scheduler<Daemon>, daemon: &Daemon, before: &Configuration) {
     let (old, new) = (&before.globals, &daemon.configuration.globals);
-    process::schedule(&new.scheduling, &old.scheduling);
+    let subsystems = &daemon.options.subsystems;
+    let scheduling = |c: &Configuration| c.scheduling(c.runs(subsystems));
+    process::schedule(&scheduling(&daemon.configuration), &scheduling(before));
     notify::keep_symlinks(daemon.configuration.notify.use_symlink_paths);
     if new.process_name != old.process_name {
         process::set_name(new.process_name.as_deref().unwrap_or("keepalived"));

@@ -189,9 +189,10 @@ impl Prepared {
     }
 
     fn run_loop(self) -> i32 {
-        let scheduling = &self.configuration.globals.scheduling;
+        let runs = self.configuration.runs(&self.options.subsystems);
+        let scheduling = self.configuration.scheduling(runs);
         notify::keep_symlinks(self.configuration.notify.use_symlink_paths);
-        process::schedule(scheduling, &Scheduling::default());
+        process::schedule(&scheduling, &Scheduling::default());
         if scheduling.max_auto_priority == 0 {
             log::debug!("max_auto_priority is not set: lateness does not raise the priority");
         }
@@ -214,6 +215,7 @@ impl Prepared {
             check: None,
             subagent: None,
             bus: None,
+            bfd: None,
             clock: vrrp::dump::Clock::read(scheduler.now()),
             status: 0,
             notifier: Notifier::new(),

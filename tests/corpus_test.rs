@@ -95,6 +95,11 @@ fn packet() {
 }
 
 #[test]
+fn bfd() {
+    run(targets::bfd, &corpus(&["fuzz/corpus/bfd"]), 20_000);
+}
+
+#[test]
 fn http() {
     run(targets::http, &corpus(&["fuzz/corpus/http"]), 5_000);
 }

@@ -3,14 +3,15 @@
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
-use config::{Class, Context, Line};
+use config::{Class, Context, Line, Span};
 
-use crate::keywords::{GLOBAL, Globals, Instance, ROOT};
+use crate::keywords::{GLOBAL, Globals, ROOT};
+use crate::settings::{InstanceSettings, Settings};
 
 /// What has been read so far.
 #[derive(Default)]
 pub struct Draft {
-    pub(crate) instances: Vec<Instance>,
+    pub(crate) instances: Vec<(Span, InstanceSettings)>,
     /// Of all instances, also of those that are not used.
     pub(crate) names: HashSet<String>,
     pub(crate) globals: Globals,
@@ -53,21 +54,21 @@ impl Draft {
         ROOT.apply(self, line, ctx)
     }
 
-    /// The checks that need everything: two sessions must not be mistaken for one another. Gives back
-    /// what is said in `global_defs`.
-    pub fn finish(self, ctx: &mut Context<'_>) -> Globals {
+    /// The checks that need everything: two sessions must not be mistaken for one another.
+    pub fn finish(self, ctx: &mut Context<'_>) -> Settings {
         let mut sessions: HashMap<(IpAddr, bool), Sources> = HashMap::new();
-        for instance in &self.instances {
-            let Some(neighbor) = instance.neighbor else { continue };
-            let sources = sessions.entry((neighbor, instance.multihop)).or_default();
-            if !sources.add(instance.source) {
-                let message = format!(
-                    "bfd_instance {}: another instance has neighbor {neighbor}; ignored",
-                    instance.name
-                );
-                ctx.report(Class::General, instance.span, message);
+        let mut instances = Vec::with_capacity(self.instances.len());
+        for (span, instance) in self.instances {
+            let key = (instance.neighbor, instance.multihop);
+            if sessions.entry(key).or_default().add(instance.source) {
+                instances.push(instance);
+                continue;
             }
+            let InstanceSettings { name, neighbor, .. } = instance;
+            let message =
+                format!("bfd_instance {name}: another instance has neighbor {neighbor}; ignored");
+            ctx.report(Class::General, span, message);
         }
-        self.globals
+        Settings { globals: self.globals, instances }
     }
 }

@@ -2,9 +2,10 @@
 
 use std::net::IpAddr;
 
-use config::{Args, Class, Context, Keyword, Line, Row, Scheduling, Span, Table, address, check};
+use config::{Args, Class, Context, Keyword, Line, Row, Scheduling, Span, Table, address};
 
 use crate::Draft;
+use crate::settings::{ANY_HOPS, InstanceSettings};
 
 /// Longest name of an instance, in bytes.
 const NAME_MAX: usize = 31;
@@ -12,18 +13,15 @@ const NAME_MAX: usize = 31;
 const INTERVAL_MAX: u64 = 4_294_967;
 /// An interval above this makes little sense, in milliseconds.
 const INTERVAL_SENSIBLE: u64 = 10_000;
-/// What `max_hops` -1 stands for.
-const ANY_HOPS: u8 = 255;
 
-/// What the checks need to remember of an instance.
-pub(crate) struct Instance {
-    pub(crate) name: String,
-    pub(crate) span: Span,
-    pub(crate) neighbor: Option<IpAddr>,
-    pub(crate) source: Option<IpAddr>,
-    pub(crate) multihop: bool,
+/// A block while it is read.
+struct Instance {
+    span: Span,
+    settings: InstanceSettings,
+    neighbor: Option<IpAddr>,
     ttl: Option<u8>,
-    max_hops: u8,
+    vrrp: bool,
+    checker: bool,
     rejected: bool,
 }
 
@@ -31,8 +29,7 @@ pub(crate) struct Instance {
 pub static ROOT: Table<Draft> = Table::new(&[Row::new(
     Keyword::new("bfd_instance", Args::Word { max: NAME_MAX }, "A BFD session with a neighbour")
         .required()
-        .block(&[&INSTANCE])
-        .not_yet(),
+        .block(&[&INSTANCE]),
     instance,
 )]);
 
@@ -59,21 +56,17 @@ pub static GLOBAL: Table<Draft> = Table::new(&[
     scheduling(
         Keyword::new("bfd_priority", Args::lenient(-20, 19), "Nice value of the BFD process")
             .expected()
-            .or("0")
-            .not_yet(),
+            .or("0"),
     ),
-    scheduling(Keyword::new("bfd_no_swap", Args::Flag, "Lock the BFD process's memory").not_yet()),
+    scheduling(Keyword::new("bfd_no_swap", Args::Flag, "Lock the BFD process's memory")),
     scheduling(
         Keyword::new("bfd_rt_priority", Args::lenient(1, 99), "Realtime priority (SCHED_RR)")
-            .expected()
-            .not_yet(),
+            .expected(),
     ),
-    scheduling(rttime("bfd_rlimit_rttime").not_yet()),
+    scheduling(rttime("bfd_rlimit_rttime")),
     scheduling(rttime("bfd_rlimit_rtime").alias("bfd_rlimit_rttime", false)),
     scheduling(
-        Keyword::new("bfd_cpu_affinity", Args::Free("CPU …"), "Processors to run on")
-            .expected()
-            .not_yet(),
+        Keyword::new("bfd_cpu_affinity", Args::Free("CPU …"), "Processors to run on").expected(),
     ),
 ]);
 
@@ -85,7 +78,7 @@ static INSTANCE: Table<Instance> = Table::new(&[
         |instance, line, ctx| {
             let word = line.word(ctx);
             let ip = word.and_then(|word| address::ip_cut(word, ctx, "source_ip"));
-            instance.source = ip.or(instance.source);
+            instance.settings.source = ip.or(instance.settings.source);
         },
     ),
     interval("min_rx", 1, "10", "Shortest interval at which we can receive"),
@@ -95,9 +88,14 @@ static INSTANCE: Table<Instance> = Table::new(&[
         Keyword::new("multiplier", Args::int(1, 255), "Packets missed before the session is down")
             .required()
             .or("5"),
-        check,
+        |instance, line, ctx| {
+            let multiplier = line.int(ctx).and_then(|number| u8::try_from(number).ok());
+            instance.settings.multiplier = multiplier.unwrap_or(instance.settings.multiplier);
+        },
     ),
-    Row::new(Keyword::new("passive", Args::Flag, "Never send first"), check),
+    Row::new(Keyword::new("passive", Args::Flag, "Never send first"), |instance, _, _| {
+        instance.settings.passive = true;
+    }),
     ttl("ttl"),
     ttl("hoplimit"),
     Row::new(
@@ -106,13 +104,13 @@ static INSTANCE: Table<Instance> = Table::new(&[
             .or("0"),
         |instance, line, ctx| {
             let hops = line.int(ctx).map(|hops| u8::try_from(hops).unwrap_or(ANY_HOPS));
-            instance.max_hops = hops.unwrap_or(instance.max_hops);
+            instance.settings.max_hops = hops.unwrap_or(instance.settings.max_hops);
         },
     ),
     Row::new(
         Keyword::new("multihop", Args::Bool, "The neighbour is not on a common link").or("false"),
         |instance, line, ctx| {
-            instance.multihop = line.boolean(ctx).unwrap_or(instance.multihop);
+            instance.settings.multihop = line.boolean(ctx).unwrap_or(instance.settings.multihop);
         },
     ),
     Row::new(
@@ -121,8 +119,13 @@ static INSTANCE: Table<Instance> = Table::new(&[
             .or("0"),
         weight,
     ),
-    Row::new(Keyword::new("vrrp", Args::Flag, "VRRP may follow it"), check),
-    Row::new(Keyword::new("checker", Args::Flag, "Health checkers may follow it"), check),
+    Row::new(Keyword::new("vrrp", Args::Flag, "VRRP may follow it"), |instance, _, _| {
+        instance.vrrp = true;
+    }),
+    Row::new(
+        Keyword::new("checker", Args::Flag, "Health checkers may follow it"),
+        |instance, _, _| instance.checker = true,
+    ),
 ]);
 
 const fn scheduling(keyword: Keyword) -> Row<Draft> {
@@ -153,11 +156,20 @@ const fn interval(
     doc: &'static str,
 ) -> Row<Instance> {
     let args = Args::Decimal { digits: 3, min: min * 1000, max: INTERVAL_MAX * 1000 };
-    Row::new(Keyword::new(name, args, doc).required().unit("ms").or(default), |_, line, ctx| {
-        if line.decimal(ctx).is_some_and(|interval| interval > INTERVAL_SENSIBLE * 1000) {
+    let keyword = Keyword::new(name, args, doc).required().unit("ms").or(default);
+    Row::new(keyword, |instance, line, ctx| {
+        let Some(micros) = line.decimal(ctx) else { return };
+        if micros > INTERVAL_SENSIBLE * 1000 {
             let message = format!("{}: above {INTERVAL_SENSIBLE} ms", line.name());
             ctx.log(Some(line.span), message);
         }
+        let settings = &mut instance.settings;
+        let interval = match line.name() {
+            "min_rx" => &mut settings.min_rx,
+            "min_tx" => &mut settings.min_tx,
+            _ => &mut settings.idle_tx,
+        };
+        *interval = u32::try_from(micros).unwrap_or(u32::MAX);
     })
 }
 
@@ -185,13 +197,12 @@ fn instance(draft: &mut Draft, line: &Line, ctx: &mut Context<'_>) {
         return;
     }
     let mut instance = Instance {
-        name: name.text.clone(),
         span: line.span,
+        settings: InstanceSettings::new(&name.text, IpAddr::from([0; 4])),
         neighbor: None,
-        source: None,
-        multihop: false,
         ttl: None,
-        max_hops: 0,
+        vrrp: false,
+        checker: false,
         rejected: false,
     };
     for line in line.lines() {
@@ -201,31 +212,38 @@ fn instance(draft: &mut Draft, line: &Line, ctx: &mut Context<'_>) {
             return;
         }
     }
-    if instance.finish(ctx) {
-        draft.instances.push(instance);
+    let span = instance.span;
+    if let Some(settings) = instance.finish(ctx) {
+        draft.instances.push((span, settings));
     }
 }
 
 impl Instance {
-    /// Checks the instance as a whole; false when it is not used.
-    fn finish(&self, ctx: &mut Context<'_>) -> bool {
-        let problem = match (self.neighbor, self.source) {
-            (None, _) => "no neighbor_ip",
-            (Some(neighbor), Some(source)) if neighbor.is_ipv6() != source.is_ipv6() => {
-                "source_ip and neighbor_ip are not of one family"
-            }
-            (Some(neighbor), _) => {
-                let ttl = self.ttl.unwrap_or(if neighbor.is_ipv6() { 64 } else { 255 });
-                if self.max_hops > ttl {
-                    let message =
-                        format!("bfd_instance {}: max_hops exceeds ttl; lowered", self.name);
-                    ctx.report(Class::General, self.span, message);
-                }
-                return true;
-            }
+    /// The instance as a whole; `None` when it is not used.
+    fn finish(self, ctx: &mut Context<'_>) -> Option<InstanceSettings> {
+        let Instance { span, mut settings, neighbor, ttl, vrrp, checker, .. } = self;
+        let name = &settings.name;
+        let ignored = |problem| format!("bfd_instance {name}: {problem}; ignored");
+        let Some(neighbor) = neighbor else {
+            ctx.report(Class::General, span, ignored("no neighbor_ip"));
+            return None;
         };
-        let message = format!("bfd_instance {}: {problem}; ignored", self.name);
-        ctx.report(Class::General, self.span, message);
-        false
+        if settings.source.is_some_and(|source| source.is_ipv6() != neighbor.is_ipv6()) {
+            let problem = "source_ip and neighbor_ip are not of one family";
+            ctx.report(Class::General, span, ignored(problem));
+            return None;
+        }
+        let default = InstanceSettings::new("", neighbor).ttl;
+        settings.ttl = ttl.unwrap_or(default);
+        if settings.max_hops > settings.ttl {
+            let message = format!("bfd_instance {name}: max_hops exceeds ttl; lowered");
+            ctx.report(Class::General, span, message);
+            settings.max_hops = settings.ttl;
+        }
+        settings.neighbor = neighbor;
+        // Neither named is both.
+        settings.vrrp = vrrp || !checker;
+        settings.checker = checker || !vrrp;
+        Some(settings)
     }
 }

@@ -4,7 +4,7 @@ use config::{
     Args, Context, Grammar, Keyword, Mode, Options, Row, Source, Table, check, exit_status, read,
 };
 
-use crate::{Draft, GLOBAL, ROOT};
+use crate::{Draft, GLOBAL, InstanceSettings, ROOT, Settings};
 
 static OTHERS: Table<()> =
     Table::new(&[Row::new(Keyword::new("global_defs", Args::Flag, "").block(&[&GLOBAL]), check)]);
@@ -12,6 +12,12 @@ static LEVEL: &[&dyn Grammar] = &[&ROOT, &OTHERS];
 
 /// Exit status of a configuration test, and the messages that count.
 fn test(text: &str) -> (i32, Vec<String>) {
+    let (status, messages, _) = settings(text);
+    (status, messages)
+}
+
+/// The same, and what was understood.
+fn settings(text: &str) -> (i32, Vec<String>, Settings) {
     let source = Source::FromMemory { name: "k.conf".into(), bytes: text.into() };
     let mut options = Options::new(source, LEVEL);
     options.mode = Mode::Test;
@@ -21,13 +27,13 @@ fn test(text: &str) -> (i32, Vec<String>) {
     for line in &loaded.lines {
         draft.apply(line, &mut ctx);
     }
-    draft.finish(&mut ctx);
+    let settings = draft.finish(&mut ctx);
     let status = match loaded.fatal {
         Some(fatal) => fatal.exit_status(Mode::Test),
         None => exit_status(&loaded.diagnostics),
     };
     let counting = loaded.diagnostics.into_iter().filter(|d| d.class.is_some());
-    (status, counting.map(|d| d.message).collect())
+    (status, counting.map(|d| d.message).collect(), settings)
 }
 
 fn expect(cases: &[(&str, i32)], template: impl Fn(&str) -> String) {
@@ -93,6 +99,51 @@ fn keywords() {
     expect(&cases, |body| format!("bfd_instance B {{\nneighbor_ip 10.1.1.1\n{body}\n}}\n"));
     let six = "bfd_instance B {\nneighbor_ip 2001:db8::1\nmax_hops 100\n}\n";
     assert_eq!(test(six).0, 5, "IPv6 has a hop limit of 64");
+}
+
+#[test]
+fn what_keywords_mean() {
+    let one = |body: &str| {
+        let (_, _, settings) = settings(&format!("bfd_instance B {{\n{body}\n}}\n"));
+        settings.instances.into_iter().next().unwrap()
+    };
+    let four = "10.1.1.1".parse().unwrap();
+    let plain = InstanceSettings::new("B", four);
+    let times = (plain.min_rx, plain.min_tx, plain.idle_tx, plain.multiplier);
+    assert_eq!(times, (10_000, 10_000, 1_000_000, 5));
+    assert_eq!(one("neighbor_ip 10.1.1.1"), plain);
+    let all = "neighbor_ip 10.1.1.1\nsource_ip 10.1.1.2\nmin_rx 1.5\nmin_tx 20\nidle_tx 2000.001\n\
+               multiplier 3\npassive\nttl 200\nmax_hops -1\nmultihop on\nchecker";
+    let expected = InstanceSettings {
+        source: "10.1.1.2".parse().ok(),
+        min_rx: 1500,
+        min_tx: 20_000,
+        idle_tx: 2_000_001,
+        multiplier: 3,
+        passive: true,
+        ttl: 200,
+        // As many as there can be.
+        max_hops: 200,
+        multihop: true,
+        vrrp: false,
+        checker: true,
+        ..plain.clone()
+    };
+    assert_eq!(one(all), expected);
+    let six = one("neighbour_ip fd00::1\nvrrp\nmax_hops 5");
+    assert_eq!((six.ttl, six.max_hops, six.vrrp, six.checker), (64, 5, true, false));
+    // What cannot be used leaves the default.
+    let wrong = "neighbor_ip 10.1.1.1\nmin_rx 0.5\nmultiplier 0\nttl 0\nsource_ip zz";
+    assert_eq!(one(wrong), plain);
+}
+
+#[test]
+fn only_sessions_that_can_be_told_apart_are_used() {
+    let text = "bfd_instance A {\nneighbor_ip 10.1.1.1\n}\nbfd_instance B {\nneighbor_ip 10.1.1.1\n}\n\
+                bfd_instance C {\n}\nbfd_instance D {\nneighbor_ip 10.1.1.2\n}\n";
+    let (_, _, settings) = settings(text);
+    let names: Vec<&str> = settings.instances.iter().map(|i| i.name.as_str()).collect();
+    assert_eq!(names, ["A", "D"]);
 }
 
 #[test]

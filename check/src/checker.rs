@@ -2,11 +2,13 @@
 //!
 //! * [`verdict`] is the pure part: it turns outcomes of attempts into "up", "down" and "when next".
 //! * [`attempt`] does one attempt: a connection, a datagram, a child process.
-//! * [`schedule`] joins the two to the scheduler, and [`files`] to the files that `FILE_CHECK`s follow.
+//! * [`schedule`] joins the two to the scheduler, [`files`] to the files that `FILE_CHECK`s follow, and [`sessions`] to
+//!   the BFD sessions of `BFD_CHECK`s.
 
 pub(crate) mod attempt;
 pub(crate) mod files;
 pub(crate) mod schedule;
+pub(crate) mod sessions;
 pub(crate) mod verdict;
 
 use std::collections::HashMap;
@@ -158,6 +160,8 @@ pub(crate) struct Checkers {
     free: Vec<u32>,
     /// The files that `FILE_CHECK`s follow.
     pub(crate) followed: Option<Followed>,
+    /// The BFD sessions that `BFD_CHECK`s follow.
+    pub(crate) sessions: sessions::Sessions,
     /// Scripts of checkers that were stopped while they ran, by those checkers' ids.
     pub(crate) leftovers: HashMap<u64, Leftover>,
     /// Until when the daemon's end waits for them.

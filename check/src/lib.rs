@@ -27,6 +27,7 @@ mod tests;
 pub use checker::CheckerId;
 pub use checker::attempt::http::reply_status;
 pub use checker::schedule::answered;
+pub use checker::sessions::session_changed;
 pub use completion::Completion;
 pub use draft::Draft;
 pub use genhash::{Page, genhash};

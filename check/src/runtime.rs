@@ -170,6 +170,12 @@ impl Check {
         }
     }
 
+    /// What is known of all BFD sessions there are: names, and whether they are up. To be called before
+    /// [`start`] and [`reload`].
+    pub fn know_sessions(&mut self, sessions: impl Iterator<Item = (String, bool)>) {
+        self.checkers.sessions.know(sessions);
+    }
+
     /// Logs every address that the machine gets or loses (`-a`). To be called before [`start`].
     pub fn log_addresses(&mut self) {
         self.addresses.logged = true;

@@ -4,6 +4,7 @@
 //! `tests/corpus_test.rs` runs the same functions over the corpus and over random inputs, so that
 //! an ordinary test run covers them without a fuzzer.
 
+mod bfd;
 mod configuration;
 mod datagrams;
 mod ipvs;
@@ -12,6 +13,7 @@ mod netlink;
 mod packet;
 mod replies;
 
+pub use self::bfd::bfd;
 pub use self::configuration::configuration;
 pub use self::datagrams::{datagram, number};
 pub use self::ipvs::ipvs;

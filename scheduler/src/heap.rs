@@ -25,7 +25,7 @@ impl Entry {
 
 /// Deadlines by slot number; a slot has at most one.
 #[derive(Default)]
-pub(crate) struct Heap {
+pub struct Heap {
     entries: Vec<Entry>,
     /// Where in `entries` each slot stands, or `ABSENT`.
     places: Vec<u32>,
@@ -40,7 +40,7 @@ impl Heap {
 
     /// How many deadlines are armed.
     #[cfg(test)]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
 

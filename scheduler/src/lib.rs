@@ -91,6 +91,7 @@ mod sys;
 mod thread;
 mod time;
 
+pub use heap::Heap;
 pub use scheduler::Scheduler;
 pub use stats::{LAG_BUCKETS, Stats};
 pub use thread::{Callback, Cause, Class, Exit, Ready, ThreadId};

@@ -233,7 +233,8 @@ impl Building {
                     notify,
                     check,
                     lvs,
-                    bfd,
+                    bfd: bfd.globals.clone(),
+                    sessions: Some(bfd),
                     present,
                     whole,
                 }

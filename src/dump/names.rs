@@ -13,6 +13,8 @@ pub enum Part {
     Vrrp,
     /// Load balancing's.
     Check,
+    /// BFD's.
+    Bfd,
 }
 
 /// The file of a state dump. `template` is `state_dump_file`; `instance` is the network namespace
@@ -22,6 +24,7 @@ pub fn state(part: Part, template: Option<&str>, instance: &[&str]) -> PathBuf {
         Part::Main => "_parent",
         Part::Vrrp => "",
         Part::Check => "_check",
+        Part::Bfd => "_bfd",
     };
     let mut suffix = suffix.to_string();
     if !instance.is_empty() {

@@ -31,10 +31,29 @@ vrrp_script s {
   rise 2
   fall 3
 }
+bfd_instance b {
+  neighbor_ip 10.9.0.77
+  weight 4
+}
+vrrp_track_process p {
+  process "/nowhere/program" first second
+  param_match partial
+  weight 6 reverse
+  quorum 2
+  quorum_max 5
+  fork_delay 1.5
+  terminate_delay 2
+}
 vrrp_sync_group G {
   group {
     A
     B
+  }
+  track_bfd {
+    b weight 1
+  }
+  track_process {
+    p weight 1
   }
   track_interface {
     eth1
@@ -99,6 +118,12 @@ vrrp_instance C {
   }
   track_file {
     f weight 2
+  }
+  track_bfd {
+    b weight 2 reverse
+  }
+  track_process {
+    p
   }
   authentication {
     auth_type PASS
@@ -227,10 +252,10 @@ fn below(name: &str) -> String {
 }
 
 /// Objects in which the daemons differ (see docs/compatibility.md): the version, whether the primary interface is tracked, the
-/// sync daemon of IPVS, `accept` of version 2, the checksum that only later versions know, what is advertised, and weights of
-/// tracked files.
+/// sync daemon of IPVS, `accept` of version 2, the checksum that only later versions know, what is advertised, weights with which
+/// things are tracked, and how parameters are compared.
 fn is_comparable(line: &str) -> bool {
-    const OTHERS: [&str; 8] = [
+    const OTHERS: [&str; 12] = [
         "1.1.0",
         "2.3.1.11.",
         "2.3.1.16.",
@@ -239,6 +264,10 @@ fn is_comparable(line: &str) -> bool {
         "2.6.1.11.",
         "2.12.1.",
         "2.16.1.",
+        "2.17.1.",
+        "2.19.1.3",
+        "2.21.1.5.",
+        "2.22.1.3",
     ];
     OTHERS.iter().all(|name| !line.starts_with(&below(name)))
 }
@@ -268,6 +297,11 @@ fn vrrp_is_what_it_is_with_the_c_daemon() {
         ("12.1.3.3.1", "INTEGER: 2"),
         ("16.1.3.1.1", "INTEGER: 3"),
         ("16.1.4.1.1", "INTEGER: 1"),
+        ("17.1.3.3.1", "INTEGER: 2"),
+        ("17.1.4.3.1", "INTEGER: 1"),
+        ("19.1.3.1.1", "INTEGER: 1"),
+        ("21.1.5.1", "INTEGER: 2"),
+        ("22.1.3.1.1", "INTEGER: 1"),
     ] {
         assert!(
             objects.contains(&format!("{} = {value}\n", below(&format!("2.{name}")))),

@@ -12,6 +12,7 @@
 
 mod agentx;
 mod alerts;
+mod bfd;
 mod checkers;
 mod checking;
 mod consumers;
@@ -19,15 +20,18 @@ mod dbus;
 mod director;
 mod dumps;
 mod election;
+mod firewall;
 mod hostile;
 mod hostile_backends;
 mod interop;
 mod keywords;
 mod leftovers;
+mod linkbeat;
 mod links;
 mod mailing;
 mod notifying;
 mod paths;
+mod processes;
 mod reload;
 mod service;
 mod signing;
@@ -60,11 +64,16 @@ fn ready() -> bool {
 /// As [`ready`], for tests that need these programs.
 fn ready_with(programs: &[&str]) -> bool {
     let Some(reason) = testbed::missing(programs) else { return true };
+    skipped(&reason);
+    false
+}
+
+/// Says that the test does not run, and why; fails if that may not be.
+fn skipped(reason: &str) {
     assert!(std::env::var("CI").as_deref() != Ok("true"), "{reason}");
     let name = std::thread::current().name().unwrap_or_default().to_owned();
     // Not eprintln!, which the test harness would hide.
     let _ = writeln!(std::io::stderr(), "SKIPPED {name}: {reason}");
-    false
 }
 
 /// As [`ready`], for what only our daemon does, or does differently from the C one.

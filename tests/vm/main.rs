@@ -13,6 +13,7 @@
 )]
 
 mod authentication;
+mod bfd;
 mod dump;
 mod notifying;
 mod reload;
@@ -24,6 +25,7 @@ mod table;
 mod traffic;
 mod vrrp;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
             authentication::with_headers_to_peers,
             authentication::old_adverts_are_refused,
             authentication::strangers_are_refused,
+            bfd::servers_follow_sessions,
             dump::of_every_keyword,
             notifying::every_change_is_told,
             reload::a_member_moves_to_another_group,
@@ -145,10 +148,17 @@ fn global(lines: &str) -> String {
     format!("global_defs {{\n  script_user root\n  {lines}\n}}\n")
 }
 
-/// What is in the kernel's table, as the command lines that would make it, sorted.
+/// What is in the kernel's table, as the command lines that would make it, sorted. What changes while it is listed may stand
+/// there twice; then it is listed again.
 #[track_caller]
 fn table(host: &Host) -> String {
-    host.run("ipvsadm -Sn")
+    loop {
+        let table = host.run("ipvsadm -Sn");
+        let mut seen = HashSet::new();
+        if table.lines().all(|line| seen.insert(line)) {
+            return table;
+        }
+    }
 }
 
 /// What a log says about services, in order and without the time. Two checkers may succeed at the same moment;

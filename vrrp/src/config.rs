@@ -19,6 +19,7 @@ mod instance_table;
 mod model;
 mod names;
 mod notify_keywords;
+mod process;
 mod resolve;
 mod root;
 mod route;
@@ -35,9 +36,10 @@ pub use hmac::{AntiReplay, HmacKey, HmacMode, HmacSettings};
 pub use host::{Host, InterfaceFacts};
 pub use instance_table::INSTANCE;
 pub use model::*;
+pub use process::PROCESS;
 pub use root::{GARP_GROUP, ROOT};
 pub(crate) use route::{FEATURES, METRICS, PREFERENCES, TYPES};
-pub use trackers::{FILE, PROCESS, SCRIPT};
+pub use trackers::{FILE, SCRIPT};
 
 #[cfg(test)]
 mod tests;

@@ -84,6 +84,8 @@ fn print_state(s: &Snapshot<'_>, mut t: Text) -> String {
     group::sync_groups(&mut t, s);
     trackers::scripts(&mut t, s);
     trackers::files(&mut t, s);
+    trackers::processes(&mut t, s);
+    trackers::sessions(&mut t, s);
     interface::interfaces(&mut t, s);
     t.finish()
 }

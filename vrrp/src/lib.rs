@@ -9,6 +9,7 @@ pub mod instance;
 pub mod io;
 pub mod mib;
 pub mod packet;
+pub mod process;
 pub mod router;
 pub mod runtime;
 pub mod state;

@@ -76,6 +76,36 @@ pub static TABLES: &[Table<Vrrp>] = &[
         columns: track::GROUP_FILE,
         next: |v, after| group_lists(v, after, |g| g.track_files.len()),
     },
+    Table {
+        entry: below!(17, 1),
+        columns: track::SESSION,
+        next: |v, after| lists(v, after, |i| i.settings.track_bfds.len()),
+    },
+    Table {
+        entry: below!(18, 1),
+        columns: track::SESSIONS,
+        next: |v, after| rows(after, v.session_settings().len()),
+    },
+    Table {
+        entry: below!(19, 1),
+        columns: track::GROUP_SESSION,
+        next: |v, after| group_lists(v, after, |g| g.track_bfds.len()),
+    },
+    Table {
+        entry: below!(20, 1),
+        columns: track::PROCESS,
+        next: |v, after| lists(v, after, |i| i.settings.track_processes.len()),
+    },
+    Table {
+        entry: below!(21, 1),
+        columns: track::PROCESSES,
+        next: |v, after| rows(after, v.quorums().len()),
+    },
+    Table {
+        entry: below!(22, 1),
+        columns: track::GROUP_PROCESS,
+        next: |v, after| group_lists(v, after, |g| g.track_processes.len()),
+    },
 ];
 
 /// What is found at a number from 1.

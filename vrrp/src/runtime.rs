@@ -12,10 +12,11 @@
 //! # Files
 //!
 //! - [`dispatch`]: socket to instance.
-//! - [`kernel_view`], [`links`]: what the kernel has, and what its events mean for instances.
-//! - [`holdings`]: the virtual addresses held. [`announcer`]: who is told about them.
+//! - [`kernel_view`], [`links`]: what the kernel has, and what its events mean for instances. [`linkbeat`]: links that are
+//!   asked for.
+//! - [`holdings`]: the virtual addresses held. [`announcer`]: who is told about them. [`firewall`]: who may not use them.
 //! - [`port`]: an instance's prebuilt advert and what it expects of others'.
-//! - [`checks`]: `vrrp_script`. [`files`]: `track_file`.
+//! - [`checks`]: `vrrp_script`. [`files`]: `track_file`. [`processes`]: `vrrp_track_process`. [`sessions`]: `track_bfd`.
 //! - [`statics`]: `track_group`. [`sysctl`]: settings of the kernel that are changed while it runs.
 //! - [`lifecycle`]: start, reload, stop. [`snapshot`]: what the dumps print.
 
@@ -23,12 +24,16 @@ mod announcer;
 mod checks;
 mod dispatch;
 mod files;
+mod firewall;
 mod holdings;
 mod kernel_view;
 mod lifecycle;
+mod linkbeat;
 mod links;
 mod paths;
 mod port;
+mod processes;
+mod sessions;
 mod snapshot;
 mod statics;
 mod sysctl;
@@ -46,22 +51,26 @@ use trackfile::Watch;
 
 use crate::action::{Action, NotifyEvent, Subject};
 use crate::config::{
-    AddressSettings, FileSettings, GarpGroup, InstanceSettings, PathSettings, ScriptSettings,
-    TrackGroup,
+    AddressSettings, FileSettings, GarpGroup, InstanceSettings, PathSettings, ProcessSettings,
+    ScriptSettings, SessionSettings, TrackGroup,
 };
-use crate::io::{ReceiveBatch, SendBatch, SocketKey, error_text};
+use crate::io::{LinkMethod, ReceiveBatch, SendBatch, SocketKey, error_text};
 use crate::router::Router;
 use crate::state::Faults;
 
 use announcer::{Announcement, Announcer};
 pub use checks::{Check, Counter, Progress};
 use dispatch::Endpoint;
+use firewall::Firewall;
 use holdings::Holdings;
 pub use kernel_view::KernelView;
 pub use lifecycle::{Options, announce, reload, start, stop};
+use linkbeat::Linkbeat;
 use links::Debounce;
 use paths::Paths;
 use port::Port;
+use processes::Watched;
+pub use sessions::session_changed;
 use sysctl::Sysctls;
 
 /// Announcements that are made before sockets and timers are looked at again.
@@ -137,6 +146,8 @@ pub struct Vrrp {
     router: Router,
     scripts: Vec<ScriptSettings>,
     files: Vec<FileSettings>,
+    /// Until [`Watched`] has them.
+    tracked_processes: Vec<ProcessSettings>,
     statics: Vec<AddressSettings>,
     static_paths: Vec<Rc<PathSettings>>,
     /// The monitor listens to routes and rules, too.
@@ -150,6 +161,7 @@ pub struct Vrrp {
     announcer: Announcer,
     holdings: Holdings,
     paths: Paths,
+    firewall: Firewall,
     sysctls: Sysctls,
     endpoints: Vec<Option<Endpoint>>,
     by_key: HashMap<SocketKey, usize>,
@@ -171,6 +183,13 @@ pub struct Vrrp {
     dropped_checks: Vec<Check>,
     next_check: u32,
     watch: Option<Watch>,
+    processes: Option<Watched>,
+    linkbeat: Option<Linkbeat>,
+    /// Until [`Linkbeat`] has them.
+    polled: Vec<(String, Option<LinkMethod>)>,
+    session_settings: Vec<SessionSettings>,
+    /// BFD sessions, whether tracked or not.
+    sessions: sessions::Sessions,
     actions: Vec<Action>,
     lines: VecDeque<Line>,
     /// Told when no line waits, so that the log is never behind the scripts.
@@ -209,6 +228,11 @@ impl Vrrp {
     /// Links and addresses.
     pub fn view(&self) -> &KernelView {
         &self.view
+    }
+
+    /// Whether an interface is asked for its link.
+    pub(crate) fn polls(&self, interface: &str) -> bool {
+        self.linkbeat.iter().flat_map(Linkbeat::methods).any(|(name, _)| name == interface)
     }
 
     /// `static_ipaddress`.
@@ -285,10 +309,12 @@ impl Vrrp {
             if let Action::Addresses { instance, present } = *action {
                 let settings = Rc::clone(&self.router.instances()[instance].settings);
                 if present {
+                    self.firewall.take(&settings);
                     self.holdings.take(&settings);
                     self.paths.take(&settings.paths);
                 } else {
                     self.holdings.release(&settings);
+                    self.firewall.release(&settings);
                     self.paths.release(&settings.paths);
                 }
                 self.lines.push_back(Line::Addresses { settings, present });
@@ -321,10 +347,13 @@ impl Vrrp {
         if !self.paths.delete(&self.view, &mut self.channel) {
             return false;
         }
+        if !self.firewall.add(&self.view) {
+            return false;
+        }
         if self.holdings.is_dirty() && !self.holdings.apply(&self.view, &mut self.channel) {
             return false;
         }
-        if !self.paths.add(&self.view, &mut self.channel) {
+        if !self.paths.add(&self.view, &mut self.channel) || !self.firewall.delete() {
             return false;
         }
         self.sysctls.release(&self.view);
@@ -411,10 +440,11 @@ impl Vrrp {
             .min(self.paths.restore_at().unwrap_or(Time::NEVER))
             .min(debounce.unwrap_or(Time::NEVER))
             .min(self.resync_at.unwrap_or(Time::NEVER))
+            .min(self.processes_due())
     }
 }
 
-/// In the order in which they are set; the way back begins with rules and routes.
+/// In the order in which they are set; the way back begins with rules and routes and ends with the firewall.
 fn log_addresses(settings: &InstanceSettings, what: &str) {
     let paths = |routes: bool| {
         let has = settings.paths.iter().any(|path| path.is_route() == routes);
@@ -423,9 +453,16 @@ fn log_addresses(settings: &InstanceSettings, what: &str) {
             log::debug!("({}) {what} Virtual {kind}", settings.name);
         }
     };
+    let drop_rule = || {
+        if !settings.accept {
+            log::debug!("({}) {what} firewall drop rule", settings.name);
+        }
+    };
     if what == "removing" {
         paths(false);
         paths(true);
+    } else {
+        drop_rule();
     }
     if !settings.addresses.is_empty() {
         log::debug!("({}) {what} VIPs.", settings.name);
@@ -436,6 +473,8 @@ fn log_addresses(settings: &InstanceSettings, what: &str) {
     if what == "setting" {
         paths(true);
         paths(false);
+    } else {
+        drop_rule();
     }
 }
 
@@ -482,6 +521,7 @@ fn finish<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W) {
     } else if !vrrp.settling {
         tell::tell(s, w, TOLD_AT_ONCE);
     }
+    processes::walk(s, w);
     let Some(vrrp) = w.vrrp() else { return };
     let told = vrrp.lines.is_empty() && vrrp.notices.is_empty();
     let settled = (vrrp.settling || vrrp.router.free_superseded(FREED_AT_ONCE)) && settled && told;
@@ -516,6 +556,7 @@ fn on_timer<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W, ready: Ready) {
     vrrp.announcer.drain(ready.now, &vrrp.view);
     vrrp.restore(ready.now);
     vrrp.debounces_due(ready.now);
+    vrrp.expire_processes(ready.now);
     if vrrp.resync_due(ready.now) {
         lifecycle::open_sockets(s, w);
     }

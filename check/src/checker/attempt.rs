@@ -16,7 +16,7 @@ use std::borrow::Cow;
 
 use scheduler::{Exit, Scheduler};
 
-use super::{CheckerId, files};
+use super::{CheckerId, files, sessions};
 use crate::runtime::HasCheck;
 use crate::settings::Kind;
 
@@ -62,8 +62,7 @@ pub(crate) fn begin<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, id: CheckerId)
         Kind::Dns(_) | Kind::Udp(_) | Kind::Ping => datagram::begin(s, w, id),
         Kind::Misc(_) => misc::begin(s, w, id),
         Kind::File(_) => files::read(s, w, id),
-        // Sessions report by themselves.
-        Kind::Bfd(_) => {}
+        Kind::Bfd(_) => sessions::read(s, w, id),
     }
 }
 

@@ -153,7 +153,8 @@ fn run<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, ready: Ready) {
     }
 }
 
-fn has_timer(checker: &Checker) -> bool {
+/// Whether it runs by itself and not when something happens.
+pub(crate) fn has_timer(checker: &Checker) -> bool {
     !matches!(checker.settings.kind, Kind::File(_) | Kind::Bfd(_))
 }
 

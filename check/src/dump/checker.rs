@@ -31,6 +31,7 @@ pub(super) fn all(t: &mut Text, check: &Check) {
         }
     }
     files(t, check);
+    sessions(t, check);
 }
 
 /// The files and BFD sessions of a real server.
@@ -237,6 +238,26 @@ fn files(t: &mut Text, check: &Check) {
                         t.line(format_args!("     {service} -> {server}, weight {}", weight(own)));
                     }
                 }
+            }
+        }
+    }
+}
+
+/// The BFD sessions there are, and the real servers that follow them.
+fn sessions(t: &mut Text, check: &Check) {
+    let names = check.checkers.sessions.names();
+    if names.is_empty() {
+        return;
+    }
+    t.line("------< Checker track BFDs >------");
+    let reals = || check.services().flat_map(|service| &service.reals);
+    for name in names {
+        t.line(format_args!(" Checker Track BFD = {name}"));
+        t.line("   Tracking RS :");
+        let follows = |kind: &Kind| matches!(kind, Kind::Bfd(own) if **own == **name);
+        for real in reals() {
+            if real.settings.checkers.iter().any(|checker| follows(&checker.kind)) {
+                t.line(format_args!("   {}", real.settings.name));
             }
         }
     }

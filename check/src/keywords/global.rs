@@ -255,21 +255,18 @@ pub static GLOBAL: Table<Globals> = Table::new(&[
     scheduling(
         Keyword::new("checker_priority", Args::lenient(-20, 19), "Nice value of the checkers")
             .expected()
-            .or("0")
-            .not_yet(),
+            .or("0"),
     ),
-    scheduling(Keyword::new("checker_no_swap", Args::Flag, "Lock the checkers' memory").not_yet()),
+    scheduling(Keyword::new("checker_no_swap", Args::Flag, "Lock the checkers' memory")),
     scheduling(
         Keyword::new("checker_rt_priority", Args::lenient(1, 99), "Realtime priority (SCHED_RR)")
-            .expected()
-            .not_yet(),
+            .expected(),
     ),
-    scheduling(rttime("checker_rlimit_rttime").not_yet()),
+    scheduling(rttime("checker_rlimit_rttime")),
     scheduling(rttime("checker_rlimit_rtime").alias("checker_rlimit_rttime", false)),
     scheduling(
         Keyword::new("checker_cpu_affinity", Args::Free("CPU …"), "Processors to run on")
-            .expected()
-            .not_yet(),
+            .expected(),
     ),
     // The daemon remembers it with the other parts of the MIB.
     checked(

@@ -119,10 +119,7 @@ pub(super) static REAL_SERVER: Table<RealServer> = Table::new(&[
     check_row("UDP_CHECK", "Send a datagram", &[&UDP, &CONNECTION, &SCHEDULING]),
     check_row("PING_CHECK", "Send an ICMP echo request", CONNECTING),
     check_row("FILE_CHECK", "Follow the number in a file", &[&FILE]),
-    Row::new(
-        Keyword::new("BFD_CHECK", Args::Flag, "Follow a BFD session").block(&[&BFD]).not_yet(),
-        check,
-    ),
+    Row::new(Keyword::new("BFD_CHECK", Args::Flag, "Follow a BFD session").block(&[&BFD]), check),
 ]);
 
 const fn check_row(

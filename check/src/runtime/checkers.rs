@@ -99,6 +99,8 @@ impl Check {
                 real.settings.weight,
                 owner,
             );
+            // What speaks by itself is never held back.
+            let enabled = enabled || !schedule::has_timer(&new);
             new.enabled = enabled;
             new.read_file();
             let same = |id: &CheckerId| {

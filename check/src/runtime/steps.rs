@@ -10,7 +10,7 @@ use scheduler::{Class, Ready, Scheduler};
 
 use super::{Check, HasCheck, Shown, addresses, checkers, finish};
 use crate::checker::attempt::ping;
-use crate::checker::files;
+use crate::checker::{files, sessions};
 use crate::keywords::FlushOnStop;
 use crate::service::Service;
 use crate::service::lifecycle::{Ending, keys};
@@ -202,6 +202,7 @@ fn step<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W) -> bool {
                 check.pings = ping::allow();
             }
             files::follow(s, w);
+            sessions::follow(s, w);
         }
         Step::Activate(slot, from) => {
             if let Some(next) = checkers::activate(s, w, slot, from, CHECKERS)

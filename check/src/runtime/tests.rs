@@ -2,6 +2,7 @@
 
 mod daemon;
 mod reload;
+mod sessions;
 mod states;
 mod stop;
 mod weights;

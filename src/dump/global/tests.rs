@@ -38,7 +38,8 @@ fn configuration(text: &str) -> Configuration {
         notify,
         check: lvs.globals.clone(),
         lvs: Some(lvs),
-        bfd,
+        bfd: bfd.globals.clone(),
+        sessions: Some(bfd),
         present: Parts::default(),
         whole: true,
     }

@@ -12,9 +12,9 @@ use crate::process::{in_namespace, kill_tree, run, try_run};
 use crate::wait_for;
 
 /// `vlan` stands last: what is behind it would be looked for behind the tag.
-const FILTER: &str = "ip proto 112 or ip proto 51 or ip6 proto 112 or arp or icmp6 or vlan";
+const FILTER: &str = "ip proto 112 or ip proto 51 or ip6 proto 112 or arp or icmp6 or udp port 3784 or udp port 4784 or vlan";
 
-/// A running capture of VRRP, under AH too, ARP and ICMPv6, and of whatever has a VLAN tag.
+/// A running capture of VRRP, under AH too, BFD, ARP and ICMPv6, and of whatever has a VLAN tag.
 pub struct Capture {
     child: Child,
     file: PathBuf,
@@ -141,6 +141,33 @@ impl Capture {
         }
         adverts
     }
+
+    /// Lets tshark judge every BFD packet so far: well formed, from a port and with a TTL that RFC 5881 asks for.
+    ///
+    /// # Panics
+    /// On the first packet it objects to, and when there was none at all.
+    #[track_caller]
+    pub fn judge_bfd(&self, from: &str) -> Vec<Packet> {
+        let sender =
+            |packet: &Packet| [packet.get("ip.src"), packet.get("ipv6.src")].contains(&from);
+        let packets = self.packets().into_iter();
+        let packets: Vec<Packet> = packets
+            .filter(|packet| !packet.get("bfd.version").is_empty() && sender(packet))
+            .collect();
+        assert!(!packets.is_empty(), "no BFD packets of {from} were captured");
+        for packet in &packets {
+            assert_eq!(packet.get("_ws.expert.message"), "", "tshark objects to {packet:?}");
+            let fields = ["bfd.version", "bfd.message_length"].map(|field| packet.get(field));
+            assert_eq!(fields, ["1", "24"], "{packet:?}");
+            let port: u16 = packet.get("udp.srcport").parse().unwrap_or_default();
+            assert!(port >= 49_152, "source port of {packet:?}");
+            let ttl = (packet.get("ip.ttl"), packet.get("ipv6.hlim"));
+            assert!(matches!(ttl, ("255", "") | ("", "255")), "TTL of {packet:?}");
+            let both = (packet.get("bfd.flags.p"), packet.get("bfd.flags.f"));
+            assert_ne!(both, ("1", "1"), "{packet:?}");
+        }
+        packets
+    }
 }
 
 impl Drop for Capture {
@@ -151,7 +178,7 @@ impl Drop for Capture {
 }
 
 /// What tshark is asked for. `_ws.expert.message` also carries "Malformed Packet".
-const FIELDS: [&str; 22] = [
+const FIELDS: [&str; 29] = [
     "frame.time_epoch",
     "eth.src",
     "ip.src",
@@ -173,6 +200,13 @@ const FIELDS: [&str; 22] = [
     "arp.src.proto_ipv4",
     "arp.isgratuitous",
     "icmpv6.nd.na.target_address",
+    "udp.srcport",
+    "udp.dstport",
+    "bfd.version",
+    "bfd.sta",
+    "bfd.flags.p",
+    "bfd.flags.f",
+    "bfd.message_length",
     "_ws.expert.message",
 ];
 

@@ -3,6 +3,7 @@
 //! One line of the top level at a time, so that a reload can be spread over several passes of the
 //! scheduler; every name is found by hash, so that thousands of instances cost thousands of steps.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::net::IpAddr;
@@ -14,12 +15,14 @@ use super::draft::{GroupDraft, InstanceDraft};
 use super::globals::GlobalsDraft;
 use super::host::{Host, InterfaceFacts};
 use super::names::{NameTable, Names};
+use super::process::ProcessDraft;
 use super::root::ROOT;
-use super::trackers::{FileDraft, ProcessDraft, ScriptDraft};
+use super::trackers::{FileDraft, ScriptDraft};
 use super::{
     AddressSettings, FileSettings, GarpGroup, PathSettings, ProcessSettings, ScriptSettings,
-    Settings,
+    SessionSettings, Settings,
 };
+use crate::io::LinkMethod;
 
 /// VRRP cannot run with this configuration; the process would end with status 2.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,6 +85,8 @@ pub struct Builder {
     pub(super) processes: Vec<(ProcessSettings, bool)>,
     pub(super) process_index: HashMap<String, usize>,
     pub(super) bfds: HashMap<String, (i32, bool)>,
+    /// The same, in file order.
+    pub(super) sessions: Vec<SessionSettings>,
     pub(super) track_groups: HashMap<String, Vec<String>>,
     pub(super) track_group_order: Vec<String>,
     pub(super) static_addresses: Vec<AddressSettings>,
@@ -89,6 +94,10 @@ pub struct Builder {
     pub(super) static_rules: Vec<Rc<PathSettings>>,
     pub(super) garp_groups: Vec<GarpGroup>,
     pub(super) garp_members: HashSet<String>,
+    /// `linkbeat_interfaces`.
+    pub(super) linkbeat: Vec<(String, Option<LinkMethod>)>,
+    /// `linkbeat_use_polling`, of all.
+    pub(super) polls_all: bool,
     pub(super) debounce: Vec<(String, std::time::Duration, std::time::Duration)>,
     /// Rules that name no preference, of IPv4 and of IPv6.
     pub(super) rules_without_preference: [u32; 2],
@@ -126,6 +135,7 @@ impl Builder {
             processes: Vec::new(),
             process_index: HashMap::new(),
             bfds: HashMap::new(),
+            sessions: Vec::new(),
             track_groups: HashMap::new(),
             track_group_order: Vec::new(),
             static_addresses: Vec::new(),
@@ -133,6 +143,8 @@ impl Builder {
             static_rules: Vec::new(),
             garp_groups: Vec::new(),
             garp_members: HashSet::new(),
+            linkbeat: Vec::new(),
+            polls_all: false,
             debounce: Vec::new(),
             rules_without_preference: [0; 2],
             contains_vrrp: false,
@@ -268,6 +280,9 @@ impl Builder {
             weight = value.and_then(|v| i32::try_from(v).ok()).unwrap_or(weight);
             reverse = inner.words.get(1).is_some_and(|word| word.text == "reverse");
         }
-        self.bfds.entry(name.text.clone()).or_insert((weight, reverse));
+        if let Entry::Vacant(new) = self.bfds.entry(name.text.clone()) {
+            new.insert((weight, reverse));
+            self.sessions.push(SessionSettings { name: name.text.clone(), weight, reverse });
+        }
     }
 }

@@ -31,6 +31,8 @@ pub(super) struct InstanceDraft {
     pub advert_interval: Option<u64>,
     pub down_timer_adverts: Option<u8>,
     pub dont_track_primary: bool,
+    /// `linkbeat_use_polling`.
+    pub polls: bool,
     pub strict: Option<bool>,
     pub nopreempt: bool,
     /// Microseconds.

@@ -28,13 +28,10 @@ pub static GROUP: Table<Builder> = Table::new(&[
         track::group_files,
     ),
     B::new(
-        Keyword::new("track_process", Args::Flag, "as in every member").values().not_yet(),
+        Keyword::new("track_process", Args::Flag, "as in every member").values(),
         track::group_processes,
     ),
-    B::new(
-        Keyword::new("track_bfd", Args::Flag, "as in every member").values().not_yet(),
-        track::group_bfds,
-    ),
+    B::new(Keyword::new("track_bfd", Args::Flag, "as in every member").values(), track::group_bfds),
     B::new(
         Keyword::new("notify_master", Args::Command, "run on becoming MASTER").required(),
         notify_keywords::group_script,

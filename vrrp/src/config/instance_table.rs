@@ -319,7 +319,7 @@ pub static INSTANCE: Table<Builder> = Table::new(&[
         |b, _, _| b.draft.accept = Some(true),
     ),
     B::new(
-        Keyword::new("no_accept", Args::Flag, "drop what is sent to the addresses").not_yet(),
+        Keyword::new("no_accept", Args::Flag, "drop what is sent to the addresses"),
         |b, _, _| b.draft.accept = Some(false),
     ),
     B::new(
@@ -407,11 +407,11 @@ pub static INSTANCE: Table<Builder> = Table::new(&[
         track::instance_files,
     ),
     B::new(
-        Keyword::new("track_process", Args::Flag, "processes that must run").values().not_yet(),
+        Keyword::new("track_process", Args::Flag, "processes that must run").values(),
         track::instance_processes,
     ),
     B::new(
-        Keyword::new("track_bfd", Args::Flag, "BFD sessions that must be up").values().not_yet(),
+        Keyword::new("track_bfd", Args::Flag, "BFD sessions that must be up").values(),
         track::instance_bfds,
     ),
     // Notification.
@@ -485,7 +485,7 @@ pub static INSTANCE: Table<Builder> = Table::new(&[
     B::new(
         Keyword::new("linkbeat_use_polling", Args::Flag, "see linkbeat_interfaces")
             .alias("linkbeat_interfaces", true),
-        check,
+        |b, _, _| b.draft.polls = true,
     ),
     B::new(
         Keyword::new("lvs_sync_daemon_interface", Args::Free("INTERFACE"), "see lvs_sync_daemon")

@@ -10,6 +10,7 @@ use config::ReceiveBuffer;
 use notify::Script;
 
 use super::hmac::HmacSettings;
+use crate::io::LinkMethod;
 
 /// Everything a VRRP configuration says.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -24,8 +25,12 @@ pub struct Settings {
     pub scripts: Vec<ScriptSettings>,
     /// Files that something tracks.
     pub files: Vec<FileSettings>,
+    /// BFD sessions that VRRP is told of, tracked or not, in file order.
+    pub sessions: Vec<SessionSettings>,
     /// Processes that something tracks.
     pub processes: Vec<ProcessSettings>,
+    /// Interfaces whose link is polled, each once, and how if that was said.
+    pub linkbeat: Vec<(String, Option<LinkMethod>)>,
     /// `static_ipaddress`.
     pub static_addresses: Vec<AddressSettings>,
     /// `static_routes`, then `static_rules`.
@@ -77,8 +82,46 @@ pub struct Globals {
     pub router_id: String,
     /// Defaults of instances.
     pub defaults: InstanceDefaults,
+    /// The tables that keep masters from accepting packets.
+    pub firewall: FirewallSettings,
+    /// `process_monitor_rcv_bufs`: of the socket that process events come by.
+    pub process_buffer: ReceiveBuffer,
     /// What is only shown.
     pub recorded: Recorded,
+}
+
+/// The tables of nftables for instances that do not accept packets for their addresses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FirewallSettings {
+    /// `nftables`: their name, 1-254 bytes. Set, too, where the configuration needs them and does not say so.
+    pub table: Option<String>,
+    /// `nftables_priority`: of their chains.
+    pub priority: i32,
+    /// `nftables_ifindex`: interfaces are matched by index even where that may change.
+    pub by_index: bool,
+    /// `nftables_counters`.
+    pub counters: bool,
+}
+
+impl FirewallSettings {
+    /// Name of tables that the configuration does not name.
+    pub const TABLE: &str = "keepalived";
+
+    /// The tables' name.
+    pub fn table(&self) -> &str {
+        self.table.as_deref().unwrap_or(Self::TABLE)
+    }
+
+    /// The same tables, by their name.
+    pub(crate) fn named(&self) -> FirewallSettings {
+        FirewallSettings { table: Some(self.table().to_owned()), ..self.clone() }
+    }
+}
+
+impl Default for FirewallSettings {
+    fn default() -> Self {
+        FirewallSettings { table: None, priority: -1, by_index: false, counters: false }
+    }
 }
 
 /// `global_defs` of VRRP that nothing acts on yet, or ever, and dumps show.
@@ -90,20 +133,10 @@ pub struct Recorded {
     pub vmac_prefix: Option<String>,
     /// `vmac_addr_prefix`.
     pub vmac_addr_prefix: Option<String>,
-    /// `nftables`: the table's name.
-    pub nftables: Option<String>,
-    /// `nftables_priority`.
-    pub nftables_priority: i32,
-    /// `nftables_ifindex`.
-    pub nftables_ifindex: bool,
-    /// `nftables_counters`.
-    pub nftables_counters: bool,
     /// `vrrp_netlink_cmd_rcv_bufs`.
     pub command_buffer: ReceiveBuffer,
     /// `vrrp_netlink_monitor_rcv_bufs`.
     pub monitor_buffer: ReceiveBuffer,
-    /// `process_monitor_rcv_bufs`.
-    pub process_buffer: ReceiveBuffer,
     /// `iproute_usr_dir`; it has had its effect.
     pub iproute_usr_dir: String,
     /// `iproute_etc_dir`; it has had its effect.
@@ -116,13 +149,8 @@ impl Default for Recorded {
             garp_extra_if: (0, false),
             vmac_prefix: None,
             vmac_addr_prefix: None,
-            nftables: None,
-            nftables_priority: -1,
-            nftables_ifindex: false,
-            nftables_counters: false,
             command_buffer: ReceiveBuffer::default(),
             monitor_buffer: ReceiveBuffer::default(),
-            process_buffer: ReceiveBuffer::default(),
             iproute_usr_dir: "/usr/share/iproute2".into(),
             iproute_etc_dir: "/etc/iproute2".into(),
         }
@@ -210,6 +238,8 @@ impl Default for Globals {
             rx_bufs_multiplier: 3,
             json_version: 1,
             router_id: String::new(),
+            firewall: FirewallSettings::default(),
+            process_buffer: ReceiveBuffer::default(),
             recorded: Recorded::default(),
         }
     }
@@ -602,6 +632,17 @@ pub struct FileSettings {
     pub init: Option<(i32, bool)>,
 }
 
+/// What VRRP has to know of a `bfd_instance`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionSettings {
+    /// Its name.
+    pub name: String,
+    /// Default weight of references.
+    pub weight: i32,
+    /// `weight N reverse`.
+    pub reverse: bool,
+}
+
 /// One `vrrp_track_process`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProcessSettings {
@@ -609,10 +650,33 @@ pub struct ProcessSettings {
     pub name: String,
     /// The process, then its parameters.
     pub process: Vec<String>,
+    /// The process is compared with its first argument and not with its name.
+    pub full_command: bool,
+    /// How parameters are compared; `None`: not at all.
+    pub parameters: Option<Parameters>,
     /// Default weight of references.
     pub weight: i32,
     /// `weight N reverse`.
     pub reverse: bool,
+    /// `quorum`: so many must run.
+    pub quorum: u32,
+    /// `quorum_max`: more must not run.
+    pub quorum_max: Option<u32>,
+    /// `fork_delay`.
+    pub fork_delay: Duration,
+    /// `terminate_delay`.
+    pub terminate_delay: Duration,
+}
+
+/// `param_match`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parameters {
+    /// A process has these and no others.
+    Exact,
+    /// It begins with these.
+    Partial,
+    /// It begins with these, and with the last of them another may begin.
+    Initial,
 }
 
 /// A route or a routing rule.

@@ -441,12 +441,6 @@ impl Resolver<'_, '_> {
             );
             accept = false;
         }
-        if !accept {
-            self.log(
-                "no_accept has no effect yet: the addresses can be reached while the instance is \
-                 MASTER, because no firewall rules are set",
-            );
-        }
         accept
     }
 

@@ -6,6 +6,8 @@ use std::net::IpAddr;
 use super::snapshot::Snapshot;
 use super::text::{Text, number};
 use crate::config::AddressSettings;
+use crate::instance::Instance;
+use crate::state::State;
 
 /// Indent of an entry in a list.
 pub(super) const ENTRY: &str = "     ";
@@ -18,7 +20,7 @@ pub(super) fn statics(t: &mut Text, s: &Snapshot<'_>) {
     t.title("Static Addresses");
     for a in s.statics {
         t.put(ENTRY);
-        address(t.raw(), a, is_present(s, a));
+        address(t.raw(), a, if is_present(s, a) { SET } else { "" });
         t.end();
     }
 }
@@ -29,17 +31,29 @@ fn is_present(s: &Snapshot<'_>, a: &AddressSettings) -> bool {
         .is_some_and(|i| s.kernel.addresses(i).iter().any(|k| k.ip == a.ip && k.prefix == a.prefix))
 }
 
-/// A list of addresses; `set`: this machine holds them.
-pub(super) fn list(t: &mut Text, addresses: &[AddressSettings], set: bool) {
+/// What is said of an address that is there.
+const SET: &str = " set";
+
+/// What is said of an instance's addresses: that this machine holds them, and drops what comes to them.
+pub(super) fn held(inst: &Instance) -> &'static str {
+    match (inst.state(), inst.settings.accept) {
+        (State::Master, true) => SET,
+        (State::Master, false) => " set nftable_set",
+        _ => "",
+    }
+}
+
+/// A list of addresses, each with the same last words.
+pub(super) fn list(t: &mut Text, addresses: &[AddressSettings], held: &str) {
     for a in addresses {
         t.put(ENTRY);
-        address(t.raw(), a, set);
+        address(t.raw(), a, held);
         t.end();
     }
 }
 
-/// One address.
-pub(super) fn address(out: &mut String, a: &AddressSettings, set: bool) {
+/// One address, and what is said of it last.
+pub(super) fn address(out: &mut String, a: &AddressSettings, held: &str) {
     ip(out, a.ip);
     if a.peer.is_none() {
         length(out, a.ip, a.prefix);
@@ -80,9 +94,7 @@ pub(super) fn address(out: &mut String, a: &AddressSettings, set: bool) {
     if a.ip.is_ipv6() {
         lifetime(out, a.preferred_lft);
     }
-    if set {
-        out.push_str(" set");
-    }
+    out.push_str(held);
 }
 
 fn ip(out: &mut String, ip: IpAddr) {

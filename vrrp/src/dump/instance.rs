@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use scheduler::Time;
 
-use super::address::{ENTRY, list};
+use super::address::{ENTRY, held, list};
 use super::path;
 use super::scripts::transitions;
 use super::snapshot::{PortView, Snapshot};
@@ -257,14 +257,13 @@ fn authentication(t: &mut Text, c: &InstanceSettings) {
 
 fn addresses(t: &mut Text, inst: &Instance) {
     let c = &*inst.settings;
-    let set = inst.state() == State::Master;
     if !c.addresses.is_empty() {
         t.put("   Virtual IP (").int(signed(c.addresses.len())).put("):\n");
-        list(t, &c.addresses, set);
+        list(t, &c.addresses, held(inst));
     }
     if !c.excluded.is_empty() {
         t.put("   Virtual IP Excluded :\n");
-        list(t, &c.excluded, set);
+        list(t, &c.excluded, held(inst));
     }
 }
 

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use scheduler::Time;
 
-use crate::config::{AddressSettings, FileSettings, PathSettings, TrackGroup};
-use crate::io::SocketKey;
+use crate::config::{AddressSettings, FileSettings, PathSettings, SessionSettings, TrackGroup};
+use crate::io::{LinkMethod, SocketKey};
+use crate::process::Quorum;
 use crate::router::Router;
 use crate::runtime::{Check, KernelView};
 
@@ -27,6 +28,12 @@ pub(crate) struct Snapshot<'a> {
     pub sockets: Vec<SocketView<'a>>,
     pub checks: &'a [Check],
     pub files: &'a [FileSettings],
+    pub quorums: &'a [Quorum],
+    /// How interfaces are asked for their link, by name.
+    pub linkbeat: HashMap<&'a str, LinkMethod>,
+    pub sessions: &'a [SessionSettings],
+    /// Those of them of which something is known, and whether they are up.
+    pub up: &'a HashMap<String, bool>,
     /// By interface name.
     pub debounces: HashMap<&'a str, DebounceView>,
     /// Interfaces by index whose `promote_secondaries` is set: what it was, and for how many instances.

@@ -12,6 +12,7 @@ use scheduler::Time;
 use super::*;
 use crate::config::*;
 use crate::io::{Carriage, SocketKey};
+use crate::process::Processes;
 use crate::router::{Status, TrackerKind};
 use crate::runtime::{Check, KernelView, Progress};
 use crate::state::{Faults, State};
@@ -34,6 +35,8 @@ struct World {
     kernel: KernelView,
     virtual_addresses: HashSet<IpAddr>,
     checks: Vec<Check>,
+    processes: Option<Processes>,
+    up: HashMap<String, bool>,
 }
 
 impl World {
@@ -58,6 +61,10 @@ impl World {
             sockets: Vec::new(),
             checks: &self.checks,
             files: &self.settings.files,
+            quorums: self.processes.as_ref().map_or(&[], Processes::quorums),
+            linkbeat: HashMap::new(),
+            sessions: &self.settings.sessions,
+            up: &self.up,
             debounces: HashMap::new(),
             promoted: HashMap::new(),
             forwarding: HashMap::new(),
@@ -279,7 +286,7 @@ fn a_backup_of_version_2_with_everything() {
    Number of track scripts init = 0
    Last transition = 1795319029.310857 (Sun Nov 22 03:43:49.310857 2026)
    Read timeout = 1795319032.610857 (Sun Nov 22 03:43:52.610857 2026)
-   Master down timer = 3382812 usecs
+   Master down timer = 3410156 usecs
    Interface = v0
    VRRP interface tracking disabled
    Skip checking advert IP addresses
@@ -298,8 +305,8 @@ fn a_backup_of_version_2_with_everything() {
    Send advert after receive higher priority advert = false
    Virtual Router ID = 51
    Priority = 150
-   Effective priority = 158
-   Total priority = 158
+   Effective priority = 151
+   Total priority = 151
    Highest other priority = 90
    Advert interval = 1 sec
    Last advert sent = 1795319029.000005
@@ -574,7 +581,7 @@ fn addresses_with_every_option() {
     ];
     for (settings, expected) in rows {
         let mut out = String::new();
-        address::address(&mut out, &settings, false);
+        address::address(&mut out, &settings, "");
         assert_eq!(out, expected);
     }
 }

@@ -84,7 +84,11 @@ pub(super) const INSTANCE: &[Column<V>] = &[
     (26, |v, i| of(v, i, |x| script(x.settings.notify.generic.as_deref()))),
     (27, |v, i| of(v, i, |x| Some(Value::truth(x.settings.accept)))),
     (28, |v, i| of(v, i, |x| Some(Value::truth(x.settings.promote_secondaries)))),
-    (29, |v, i| of(v, i, |_| Some(Value::truth(false)))),
+    (29, |vrrp, index| {
+        let [instance] = *index else { return None };
+        let interface = at(vrrp.router().instances(), instance)?.settings.interface.as_deref();
+        Some(Value::truth(interface.is_some_and(|name| vrrp.polls(name))))
+    }),
     (30, |v, i| of(v, i, |x| Some(Value::Integer(x.settings.version.number().into())))),
     (31, |v, i| of(v, i, |x| script(x.settings.notify.master_rx_lower_pri.as_deref()))),
     (32, |v, i| of(v, i, |x| script(x.settings.notify.deleted.as_deref()))),

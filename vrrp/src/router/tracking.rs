@@ -235,8 +235,17 @@ impl Router {
                 }
                 continue;
             }
-            if self.trackers[tracker].kind == TrackerKind::File {
-                self.log_file(tracker, user, old, new, out);
+            match self.trackers[tracker].kind {
+                TrackerKind::File => self.log_file(tracker, user, old, new, out),
+                TrackerKind::Bfd => {
+                    let instance = &self.instances[user.instance].settings.name;
+                    let name = &self.trackers[tracker].name;
+                    let state = if status == Status::Up { "UP" } else { "DOWN" };
+                    let said =
+                        format!("VRRP_Instance({instance}) Tracked BFD instance {name} is {state}");
+                    log(out, said);
+                }
+                _ => {}
             }
             self.reprioritise(user.instance, out);
             self.settle(now, user.instance, out);
@@ -474,9 +483,9 @@ impl TrackerSet {
             let status = match kind {
                 TrackerKind::Script => Status::Unknown,
                 TrackerKind::File => Status::Value(0),
-                // Not watched yet: they must not decide anything.
-                TrackerKind::Process | TrackerKind::Bfd => Status::Up,
-                TrackerKind::Interface => Status::Down,
+                // Until they are looked for they must not decide anything.
+                TrackerKind::Process => Status::Up,
+                TrackerKind::Interface | TrackerKind::Bfd => Status::Down,
             };
             self.trackers.push(Tracker { kind, name: name.to_owned(), status, users: Vec::new() });
             self.trackers.len() - 1

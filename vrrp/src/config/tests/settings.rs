@@ -3,8 +3,9 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::super::{AntiReplay, Authentication, Family, HmacKey, HmacMode, Version};
+use super::super::{AntiReplay, Authentication, Family, HmacKey, HmacMode, Parameters, Version};
 use super::*;
+use crate::io::LinkMethod;
 
 const SAMPLE: &str = "
 vrrp_instance A {
@@ -386,4 +387,49 @@ fn a_vrf_stands_for_the_interface_of_unicast_instances() {
     assert_eq!(bound(&format!("vrf blue\n{peers}")), Some(Some("blue".into())));
     assert_eq!(bound(&format!("vrf blue\ninterface eth0\n{peers}")), Some(Some("eth0".into())));
     assert_eq!(bound(peers), Some(None));
+}
+
+#[test]
+fn a_tracked_process_is_compared_as_its_keywords_say() {
+    let of = |lines: &str| {
+        let text = format!(
+            "vrrp_track_process p {{\n{lines}\n}}\nvrrp_instance A {{\ninterface eth0\n\
+             virtual_router_id 5\n{VIP}track_process {{\np\n}}\n}}\n"
+        );
+        test(&text).settings().processes[0].clone()
+    };
+    let plain = of("process nginx");
+    assert_eq!((plain.full_command, plain.parameters), (false, None));
+    assert_eq!((plain.quorum, plain.quorum_max), (1, None));
+    let full = of("process /bin/x\nfull_command");
+    assert_eq!((full.full_command, full.parameters), (true, None));
+    let exact = of("process /bin/x a \"b c\"");
+    assert_eq!(exact.process, ["/bin/x", "a", "b c"]);
+    assert_eq!((exact.full_command, exact.parameters), (true, Some(Parameters::Exact)));
+    let bare = of("process /bin/x\nparam_match");
+    assert_eq!((bare.full_command, bare.parameters), (true, Some(Parameters::Exact)));
+    let partial = of("param_match partial\nprocess /bin/x a\nquorum 2\nquorum_max 3");
+    assert_eq!(partial.parameters, Some(Parameters::Partial));
+    assert_eq!((partial.quorum, partial.quorum_max), (2, Some(3)));
+    let none = of("process x\nquorum_max 0\ndelay 1.5\nfork_delay 0.000001");
+    assert_eq!((none.quorum, none.quorum_max), (0, Some(0)));
+    assert_eq!(none.fork_delay, Duration::from_micros(1));
+    assert_eq!(none.terminate_delay, Duration::from_millis(1500));
+}
+
+#[test]
+fn interfaces_to_poll_are_those_listed_and_those_of_instances_that_ask() {
+    let instance = |inside: &str| {
+        format!("vrrp_instance A {{\ninterface eth0\nvirtual_router_id 5\n{VIP}{inside}\n}}\n")
+    };
+    let polled = |before: &str, inside: &str| {
+        test(&format!("{before}\n{}", instance(inside))).settings().linkbeat.clone()
+    };
+    let listed = "linkbeat_interfaces {\neth1 MII\neth1 IOCTL\n}";
+    let eth1 = ("eth1".to_owned(), Some(LinkMethod::Mii));
+    let eth0 = ("eth0".to_owned(), None);
+    assert_eq!(polled("", ""), []);
+    assert_eq!(polled(listed, "")[..], [(eth1.0.clone(), eth1.1)]);
+    assert_eq!(polled(&format!("{listed}\nlinkbeat_use_polling"), ""), [eth1, eth0.clone()]);
+    assert_eq!(polled("", "linkbeat_use_polling"), [eth0]);
 }

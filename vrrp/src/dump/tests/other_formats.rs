@@ -105,7 +105,7 @@ fn json_of_one_instance() {
             r#""last_transition":1795319029.310857,"garp_delay":5,"garp_refresh":60,"#,
             r#""garp_rep":5,"garp_refresh_rep":1,"garp_lower_prio_delay":5,"#,
             r#""garp_lower_prio_rep":5,"lower_prio_no_advert":0,"higher_prio_send_advert":0,"#,
-            r#""vrid":51,"base_priority":150,"effective_priority":158,"vipset":true,"#,
+            r#""vrid":51,"base_priority":150,"effective_priority":151,"vipset":true,"#,
             r#""promote_secondaries":true,"adver_int":1,"master_adver_int":1,"accept":1,"#,
             r#""nopreempt":true,"preempt_delay":2,"state":2,"wantstate":1,"version":2,"#,
             r#""smtp_alert":true,"notify_deleted":true,"script_backup":"'\/b'","#,
@@ -169,4 +169,28 @@ fn four_thousand_instances_in_file_order() {
     let dump = text(&world.snapshot(&router));
     let names = dump.lines().filter_map(|l| l.strip_prefix(" VRRP Instance = I"));
     assert!(names.map(|n| n.parse::<u32>().unwrap()).eq(0..4000));
+}
+
+#[test]
+fn version_2_of_the_json_file_has_the_tracked_processes() {
+    let mut world = World::of(vec![v2("A")]);
+    world.processes = Some(other_sections::processes());
+    let tail = |world: &World| {
+        let router = world.router();
+        let all = json::print(&world.snapshot(&router), &clock());
+        all.split_once("],\"track_process\":").map(|(_, tail)| tail.to_owned())
+    };
+    assert_eq!(tail(&world), None);
+    world.settings.globals.json_version = 2;
+    assert_eq!(
+        tail(&world).unwrap(),
+        "[{\"process\":\"nginx\",\"param_match\":\"none\",\"min_processes\":1,\"max_processes\":1,\
+         \"current_processes\":2,\"have_quorum\":true,\"weight\":-4,\"terminate_delay\":0,\
+         \"fork_delay\":1.5,\"fork_delay_timer_running\":true,\
+         \"terminate_delay_timer_running\":false,\"full_command\":false},\
+         {\"process\":\"\\/bin\\/x\",\"parameters\":\"a b\",\"param_match\":\"initial\",\
+         \"min_processes\":1,\"current_processes\":0,\"have_quorum\":false,\"weight\":0,\
+         \"terminate_delay\":0,\"fork_delay\":1.5,\"fork_delay_timer_running\":false,\
+         \"terminate_delay_timer_running\":false,\"full_command\":true}]}\n"
+    );
 }

@@ -96,3 +96,38 @@ fn a_frozen_master_says_how_late_its_timer_is() {
     b.router.expire(b.now, &mut b.out);
     assert_eq!(b.state(), State::Master);
 }
+
+#[test]
+fn a_bfd_session_is_down_until_it_is_said_to_be_up() {
+    let follower = |weight, reverse| InstanceSettings {
+        track_bfds: vec![Track { name: "B".into(), weight, reverse }],
+        ..instance(100)
+    };
+    let mut b = Bench::started(follower(0, false));
+    assert_eq!(b.state(), State::Fault);
+    b.out.clear();
+    b.track(TrackerKind::Bfd, "B", Status::Down);
+    assert_eq!(logs(&b), [] as [&str; 0], "known already");
+    b.track(TrackerKind::Bfd, "B", Status::Up);
+    let came = ["VRRP_Instance(VI) Tracked BFD instance B is UP", "(VI) Entering BACKUP STATE"];
+    assert_eq!(logs(&b), came);
+    b.track(TrackerKind::Bfd, "B", Status::Down);
+    let went = ["VRRP_Instance(VI) Tracked BFD instance B is DOWN", "(VI) Entering FAULT STATE"];
+    assert_eq!(logs(&b), went);
+
+    // Weights: before the session is up, and then.
+    for (weight, reverse, down, up) in
+        [(20, false, 100, 120), (-20, false, 80, 100), (20, true, 100, 80), (-20, true, 120, 100)]
+    {
+        let mut b = Bench::started(follower(weight, reverse));
+        assert_eq!(b.router.instances()[0].effective_priority(), down);
+        b.track(TrackerKind::Bfd, "B", Status::Up);
+        assert_eq!(b.router.instances()[0].effective_priority(), up);
+        b.track(TrackerKind::Bfd, "B", Status::Down);
+        assert_eq!(b.router.instances()[0].effective_priority(), down);
+    }
+    let mut b = Bench::started(follower(0, true));
+    assert_eq!(b.state(), State::Backup);
+    b.track(TrackerKind::Bfd, "B", Status::Up);
+    assert_eq!(b.state(), State::Fault);
+}
