@@ -94,13 +94,14 @@ impl Daemon {
             return Some(Place::Vrrp);
         }
         let mut asked = rest.strip_prefix(INSTANCES)?.strip_prefix('/')?.split('/');
-        let asked = [asked.next()?, asked.next()?, asked.next()?, asked.next().unwrap_or_default()];
-        let vrid: u8 = asked[1].parse().ok()?;
+        let meant = [asked.next()?, asked.next()?, asked.next()?];
+        if asked.next().is_some() {
+            return None;
+        }
+        let vrid: u8 = meant[1].parse().ok()?;
         // Of thousands of instances most have another number, which is compared soonest.
         let is_meant = |settings: &InstanceSettings| {
-            settings.vrid == vrid
-                && elements(settings, self.no_interface()).iter().eq(&asked[..3])
-                && asked[3].is_empty()
+            settings.vrid == vrid && elements(settings, self.no_interface()) == meant
         };
         self.instances().position(is_meant).map(Place::Instance)
     }

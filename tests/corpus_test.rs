@@ -120,6 +120,11 @@ fn number() {
 }
 
 #[test]
+fn dbus() {
+    run(targets::dbus, &corpus(&["fuzz/corpus/dbus"]), 10_000);
+}
+
+#[test]
 fn mail() {
     run(targets::mail, &corpus(&["fuzz/corpus/mail"]), 10_000);
 }

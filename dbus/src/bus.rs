@@ -18,8 +18,8 @@ use crate::session::{Invoked, Name, News, Session, Signal};
 pub const RETRY: Duration = Duration::from_secs(5);
 /// How long the bus may take until a session is open.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// Bytes read before the loop looks at other work.
-const CHUNK: usize = 4096;
+/// Bytes read before the loop looks at other work: a few calls, any of which may be about thousands of objects.
+const CHUNK: usize = 512;
 /// Most signals that wait for the bus; the oldest are given up for new ones.
 const MAX_WAITING: usize = 16_384;
 /// Where the machine's id is (machine-id(5)), and how long it is.

@@ -9,7 +9,7 @@ use crate::wire::Writer;
 pub enum Value {
     /// `u`.
     U32(u32),
-    /// `s`; without NUL.
+    /// `s`, up to a NUL.
     Text(String),
     /// Several in parentheses; at least one.
     Struct(Vec<Value>),

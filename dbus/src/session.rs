@@ -13,7 +13,7 @@ const MAX_OUTPUT: usize = 1024 * 1024;
 const MAX_AHEAD: usize = 64 * 1024;
 /// Longest message that is read; longer ones are no calls that anybody here understands, and are read over.
 const MAX_MESSAGE: usize = 64 * 1024;
-/// Longest line of the authentication.
+/// Longest line of the authentication, with its end.
 const MAX_LINE: usize = 1024;
 /// Longest name on a bus.
 const MAX_NAME: usize = 255;
@@ -239,8 +239,9 @@ impl Session {
                 break;
             }
             if self.stage == Stage::Authenticating {
-                let Some(end) = rest.windows(2).position(|two| two == b"\r\n") else {
-                    if rest.len() > MAX_LINE {
+                let line = &rest[..rest.len().min(MAX_LINE)];
+                let Some(end) = line.windows(2).position(|two| two == b"\r\n") else {
+                    if rest.len() >= MAX_LINE {
                         return Err(Malformed("a line that is too long").into());
                     }
                     break;

@@ -23,7 +23,7 @@ impl Objects for House {
 
     fn property(&self, _: &str, name: &str) -> Option<Value> {
         match name {
-            "Name" => Some(Value::Text("front".into())),
+            "Name" => Some(Value::Text("front\0door".into())),
             "State" => Some(Value::Struct(vec![Value::U32(7), Value::Text("shut".into())])),
             _ => None,
         }

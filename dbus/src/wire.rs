@@ -179,8 +179,9 @@ impl Writer {
         self.bytes.extend(value.to_le_bytes());
     }
 
-    /// Nothing here is nearly as long as 4 GiB; what were would be cut.
+    /// A string cannot have a NUL: it ends before it. Nothing here is nearly as long as 4 GiB; what were would be cut.
     pub fn string(&mut self, text: &str) {
+        let text = text.split('\0').next().unwrap_or_default();
         let length = u32::try_from(text.len()).unwrap_or(0);
         self.u32(length);
         self.bytes.extend(&text.as_bytes()[..length as usize]);

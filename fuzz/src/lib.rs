@@ -7,6 +7,7 @@
 mod bfd;
 mod configuration;
 mod datagrams;
+mod dbus;
 mod ipvs;
 mod mail;
 mod netlink;
@@ -16,6 +17,7 @@ mod replies;
 pub use self::bfd::bfd;
 pub use self::configuration::configuration;
 pub use self::datagrams::{datagram, number};
+pub use self::dbus::dbus;
 pub use self::ipvs::ipvs;
 pub use self::mail::{answers, mail, names};
 pub use self::netlink::netlink;

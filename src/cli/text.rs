@@ -61,7 +61,7 @@ pub fn version() -> String {
     }
     text.push_str(
         "\nconfigure options: --enable-json --enable-log-file\n\n\
-         Config options:  VRRP VRRP_AUTH JSON OLD_CHKSUM_COMPAT LOG_FILE INIT=systemd SYSTEMD_NOTIFY\n\n\
+         Config options:  VRRP VRRP_AUTH JSON OLD_CHKSUM_COMPAT LOG_FILE DBUS INIT=systemd SYSTEMD_NOTIFY\n\n\
          System options:  none\n",
     );
     text
