@@ -62,7 +62,7 @@ fn prefix(globals: &Globals) -> String {
         .fold(ROOT.to_owned(), |path, name| format!("{path}/{}", element(name)))
 }
 
-/// The elements of an instance's path.
+/// The elements of an instance's path. The interface is the configured one, not a VMAC on it.
 fn elements(settings: &InstanceSettings, no_interface: &str) -> [String; 3] {
     let interface = settings.interface.as_deref().unwrap_or(no_interface);
     let family = if settings.family == Family::V6 { "IPv6" } else { "IPv4" };
