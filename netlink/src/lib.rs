@@ -24,6 +24,7 @@ pub mod replies;
 mod route;
 mod rule;
 mod socket;
+mod sublink;
 mod sys;
 mod want;
 
@@ -36,4 +37,5 @@ pub use link::Link;
 pub use monitor::{Event, Monitor};
 pub use route::{Encapsulation, Hop, Insert, Metric, Prefix, ROUTE_PROTOCOL_KEEPALIVED, Route};
 pub use rule::{Rule, RuleAction};
+pub use sublink::{Sublink, SublinkRequest};
 pub use want::{AddressChanges, diff};
