@@ -34,6 +34,7 @@ impl Host for OneInterface {
             arp: true,
             ethernet: true,
             vrf_table: None,
+            private_macvlan: None,
         };
         (name == "eth0").then_some(facts)
     }

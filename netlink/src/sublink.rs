@@ -41,6 +41,23 @@ impl Sublink {
         }
     }
 
+    /// Its mode in words: `private`, `vepa`, `bridge`, …; an ipvlan's with the layer it works on before it.
+    pub fn mode(self) -> &'static str {
+        match self {
+            Sublink::Macvlan(1) => "private",
+            Sublink::Macvlan(2) => "vepa",
+            Sublink::Macvlan(4) => "bridge",
+            Sublink::Macvlan(8) => "passthru",
+            Sublink::Macvlan(16) => "source",
+            Sublink::Ipvlan { mode: 0, flags: 0 } => "L2 bridge",
+            Sublink::Ipvlan { mode: 0, flags: 1 } => "L2 private",
+            Sublink::Ipvlan { mode: 0, flags: 2 } => "L2 vepa",
+            Sublink::Ipvlan { mode: 1, .. } => "L3",
+            Sublink::Ipvlan { mode: 2, .. } => "L3S",
+            _ => "unknown",
+        }
+    }
+
     /// Reads `IFLA_LINKINFO`; `None` for other kinds.
     pub(crate) fn decode(info: &Attribute<'_>) -> Option<Sublink> {
         let kind = info.nested().find_kind(IFLA_INFO_KIND)?.text();

@@ -133,7 +133,10 @@ fn sublinks_are_made_set_up_and_deleted_together() {
         assert!(link["flags"].as_array().unwrap().contains(&"UP".into()), "{link}");
         assert!(ip("-o addr show dev vrrp.51").is_empty());
         let made = links().into_iter().find(|l| l.name == "vrrp.51").unwrap();
-        assert_eq!((made.mac.as_slice(), made.group, made.parent), (&mac[..], 12, Some(index("va"))));
+        assert_eq!(
+            (made.mac.as_slice(), made.group, made.parent),
+            (&mac[..], 12, Some(index("va")))
+        );
         assert_eq!(made.sublink, Some(Sublink::PRIVATE_MACVLAN));
 
         ip("link add other link va type macvlan mode bridge");

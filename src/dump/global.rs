@@ -382,8 +382,8 @@ impl Rows {
         if globals.defaults.owner_ignore_adverts {
             self.text("vrrp_owner_ignore_adverts");
         }
-        self.optional("VMAC prefix", globals.recorded.vmac_prefix.as_ref());
-        self.optional("VMAC address prefix", globals.recorded.vmac_addr_prefix.as_ref());
+        self.optional("VMAC prefix", globals.vmac_prefix.as_ref());
+        self.optional("VMAC address prefix", globals.vmac_addr_prefix.as_ref());
         if shown.vrrp && shown.realtime > 0 {
             self.row("current realtime priority", shown.realtime);
             self.row("current realtime time limit", files.scheduling.rttime.as_micros());

@@ -25,6 +25,7 @@ mod rule;
 mod scripts;
 mod track;
 mod trackers;
+mod vmac;
 
 pub use auth::{AUTHENTICATION, HMAC};
 pub use builder::{Builder, Refused};
@@ -36,6 +37,7 @@ pub use model::*;
 pub use root::{GARP_GROUP, ROOT};
 pub(crate) use route::{FEATURES, METRICS, PREFERENCES, TYPES};
 pub use trackers::{FILE, PROCESS, SCRIPT};
+pub use vmac::Vmac;
 
 #[cfg(test)]
 mod tests;

@@ -13,7 +13,7 @@
 //!
 //! - [`dispatch`]: socket to instance.
 //! - [`kernel_view`], [`links`]: what the kernel has, and what its events mean for instances.
-//! - [`holdings`]: the virtual addresses held. [`announcer`]: who is told about them.
+//! - [`vmacs`]: the interfaces made for virtual routers. [`holdings`]: the virtual addresses held. [`announcer`]: who is told about them.
 //! - [`port`]: an instance's prebuilt advert and what it expects of others'.
 //! - [`checks`]: `vrrp_script`. [`files`]: `track_file`.
 //! - [`statics`]: `track_group`. [`sysctl`]: settings of the kernel that are changed while it runs.
@@ -33,6 +33,7 @@ mod snapshot;
 mod statics;
 mod sysctl;
 mod tell;
+mod vmacs;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::IpAddr;
@@ -63,6 +64,7 @@ use links::Debounce;
 use paths::Paths;
 use port::Port;
 use sysctl::Sysctls;
+use vmacs::Vmacs;
 
 /// Announcements that are made before sockets and timers are looked at again.
 const ANNOUNCED_AT_ONCE: usize = 256;
@@ -133,6 +135,9 @@ pub struct Vrrp {
     monitor: Monitor,
     channel: Channel,
     announcer: Announcer,
+    vmacs: Vmacs,
+    /// Link-local addresses that VMACs send from, by VMAC.
+    link_locals: HashMap<String, AddressSettings>,
     holdings: Holdings,
     paths: Paths,
     sysctls: Sysctls,
@@ -148,6 +153,8 @@ pub struct Vrrp {
     by_interface: HashMap<String, Vec<usize>>,
     /// Interfaces that instances speak on, track or put addresses on.
     interfaces: HashSet<String>,
+    /// Instances whose VMAC stands on the interface: their source depends on its addresses, too.
+    by_parent: HashMap<String, Vec<usize>>,
     /// Instances with `track_src_ip`.
     tracking_sources: Vec<usize>,
     interface_trackers: HashMap<String, usize>,
@@ -184,6 +191,11 @@ impl Vrrp {
     /// The protocol's state.
     pub fn router(&self) -> &Router {
         &self.router
+    }
+
+    /// Names of the VMACs that this daemon made or took over.
+    pub fn made_vmacs(&self) -> impl Iterator<Item = &str> {
+        self.vmacs.made()
     }
 
     /// For clearing counters.
@@ -293,7 +305,7 @@ impl Vrrp {
     /// Brings the kernel's addresses, routes and rules nearer to those wanted and then announces; true
     /// when nothing is left to do.
     fn settle(&mut self, now: Time) -> bool {
-        if !self.paths.delete(&self.view, &mut self.channel) {
+        if !self.make_vmacs(now) || !self.paths.delete(&self.view, &mut self.channel) {
             return false;
         }
         if self.holdings.is_dirty() && !self.holdings.apply(&self.view, &mut self.channel) {
@@ -383,6 +395,7 @@ impl Vrrp {
             .next_deadline()
             .min(self.announcer.next_due())
             .min(self.holdings.restore_at().unwrap_or(Time::NEVER))
+            .min(self.vmacs.restore_at().unwrap_or(Time::NEVER))
             .min(self.paths.restore_at().unwrap_or(Time::NEVER))
             .min(debounce.unwrap_or(Time::NEVER))
             .min(self.resync_at.unwrap_or(Time::NEVER))
@@ -433,6 +446,7 @@ fn flush(
                 && failed.insert(instance)
                 && !failing.contains(&instance)
                 && !inst.faults().contains(Faults::LINK)
+                && !inst.faults().contains(Faults::BASE_LINK)
             {
                 let code = error.raw_os_error().unwrap_or_default();
                 let name = &inst.settings.name;

@@ -64,9 +64,7 @@ fn setting_up_changes_that_flag_alone() {
 
 #[test]
 fn what_is_no_sublink_or_damaged_is_none() {
-    let decode = |bytes: &[u8]| {
-        Sublink::decode(&Attribute { kind: IFLA_LINKINFO, value: bytes })
-    };
+    let decode = |bytes: &[u8]| Sublink::decode(&Attribute { kind: IFLA_LINKINFO, value: bytes });
     let mut writer = Writer::new();
     Sublink::Macvlan(4).write(&mut writer);
     let whole = writer.as_bytes().get(4..).unwrap().to_vec();

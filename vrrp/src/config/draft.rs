@@ -7,6 +7,7 @@ use config::Span;
 use notify::Script;
 
 use super::host::InterfaceFacts;
+use super::vmac::VmacDraft;
 use super::{
     AddressSettings, Family, NotifySettings, PathSettings, Peer, Track, UnicastChecksum, Version,
 };
@@ -54,9 +55,8 @@ pub(super) struct InstanceDraft {
     pub check_unicast_source: Option<bool>,
     pub unicast_checksum: UnicastChecksum,
     pub v3_checksum_as_v2: Option<bool>,
-    pub use_vmac: bool,
+    pub vmac: Option<VmacDraft>,
     pub use_vmac_addr: bool,
-    pub vmac_mac: bool,
     pub vmac_xmit_base: bool,
     pub use_ipvlan: bool,
     pub ipvlan_address: bool,

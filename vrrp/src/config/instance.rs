@@ -171,58 +171,6 @@ pub(super) fn set_vrf(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
     b.complain(word.span, ctx, &problem);
 }
 
-/// `use_vmac`: checked, without effect.
-pub(super) fn set_use_vmac(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
-    b.draft.use_vmac = true;
-    let mut named = false;
-    let mut words = line.words.iter();
-    while let Some(word) = words.next() {
-        match word.text.as_str() {
-            "netlink_notify_msg" => {}
-            "group" => {
-                if words.next().is_none() {
-                    b.complain(word.span, ctx, "VMAC group is missing its argument");
-                }
-            }
-            "name" => {}
-            text if text.contains(':') => check_mac(b, word, ctx),
-            text if named || text.len() > 15 => {
-                let text = format!("VMAC interface name '{text}' not usable - ignoring");
-                b.complain(word.span, ctx, &text);
-            }
-            _ => named = true,
-        }
-    }
-}
-
-/// Six octets, or five to which the VRID would be appended.
-fn check_mac(b: &mut Builder, word: &Word, ctx: &mut Context<'_>) {
-    let octets: Vec<Option<u8>> = word
-        .text
-        .trim_end_matches(':')
-        .split(':')
-        .map(|octet| if octet.len() <= 2 { u8::from_str_radix(octet, 16).ok() } else { None })
-        .collect();
-    let text = &word.text;
-    let problem = match octets.as_slice() {
-        o if !(5..=6).contains(&o.len()) || o.iter().any(Option::is_none) => {
-            format!("VMAC invalid MAC address {text} - ignored")
-        }
-        [Some(first), ..] if first & 1 != 0 => {
-            format!("VMAC MAC address is multicast {text} - ignoring")
-        }
-        [Some(0), Some(0), Some(0x5e), Some(0), Some(1 | 2), ..] => {
-            format!("VMAC MAC address not allowed to be RFC5798 address ({text}) - ignoring")
-        }
-        _ if b.draft.vmac_mac => format!("VMAC MAC address already specified - ignoring {text}"),
-        _ => {
-            b.draft.vmac_mac = true;
-            return;
-        }
-    };
-    b.complain(word.span, ctx, &problem);
-}
-
 /// `use_ipvlan`: checked, without effect.
 pub(super) fn set_use_ipvlan(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
     if b.draft.use_ipvlan {

@@ -7,6 +7,7 @@ use super::builder::Builder;
 use super::globals::{check_extra_if, number32, set, small};
 use super::instance::*;
 use super::track;
+use super::vmac::set_use_vmac;
 use super::{address, notify_keywords, route, rule};
 
 const COMMAND: Args = Args::Command;
@@ -92,18 +93,15 @@ pub static INSTANCE: Table<Builder> = Table::new(&[
             "use_vmac",
             Args::Free("[[name] INTERFACE] [MAC] [group GROUP] [netlink_notify_msg]"),
             "put the addresses on an interface with the virtual router's MAC",
-        )
-        .not_yet(),
+        ),
         set_use_vmac,
     ),
     B::new(
-        Keyword::new("use_vmac_addr", Args::Flag, "a VMAC also for addresses on other interfaces")
-            .not_yet(),
+        Keyword::new("use_vmac_addr", Args::Flag, "a VMAC also for addresses on other interfaces"),
         |b, _, _| b.draft.use_vmac_addr = true,
     ),
     B::new(
-        Keyword::new("vmac_xmit_base", Args::Flag, "send adverts from the parent interface")
-            .not_yet(),
+        Keyword::new("vmac_xmit_base", Args::Flag, "send adverts from the parent interface"),
         |b, _, _| b.draft.vmac_xmit_base = true,
     ),
     B::new(

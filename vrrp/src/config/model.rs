@@ -9,6 +9,8 @@ use std::time::Duration;
 use config::ReceiveBuffer;
 use notify::Script;
 
+use super::Vmac;
+
 /// Everything a VRRP configuration says.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Settings {
@@ -73,6 +75,10 @@ pub struct Globals {
     pub json_version: u8,
     /// `router_id`; empty means the host's name.
     pub router_id: String,
+    /// `vmac_prefix`.
+    pub vmac_prefix: Option<String>,
+    /// `vmac_addr_prefix`.
+    pub vmac_addr_prefix: Option<String>,
     /// Defaults of instances.
     pub defaults: InstanceDefaults,
     /// What is only shown.
@@ -84,10 +90,6 @@ pub struct Globals {
 pub struct Recorded {
     /// `vrrp_garp_extra_if`: seconds, and whether for `all` interfaces.
     pub garp_extra_if: (u32, bool),
-    /// `vmac_prefix`.
-    pub vmac_prefix: Option<String>,
-    /// `vmac_addr_prefix`.
-    pub vmac_addr_prefix: Option<String>,
     /// `nftables`: the table's name.
     pub nftables: Option<String>,
     /// `nftables_priority`.
@@ -112,8 +114,6 @@ impl Default for Recorded {
     fn default() -> Self {
         Recorded {
             garp_extra_if: (0, false),
-            vmac_prefix: None,
-            vmac_addr_prefix: None,
             nftables: None,
             nftables_priority: -1,
             nftables_ifindex: false,
@@ -208,6 +208,8 @@ impl Default for Globals {
             rx_bufs_multiplier: 3,
             json_version: 1,
             router_id: String::new(),
+            vmac_prefix: None,
+            vmac_addr_prefix: None,
             recorded: Recorded::default(),
         }
     }
@@ -295,8 +297,17 @@ impl Authentication {
 pub struct InstanceSettings {
     /// Its name.
     pub name: String,
-    /// Interface that carries the adverts; `None` only for unicast with a source.
+    /// The configured interface, which carries the adverts unless a VMAC above it does; `None` only for
+    /// unicast with a source.
     pub interface: Option<String>,
+    /// `use_vmac`.
+    pub vmac: Option<Box<Vmac>>,
+    /// `vmac_xmit_base`: adverts do not use the VMAC.
+    pub vmac_xmit_base: bool,
+    /// `use_vmac_addr`.
+    pub use_vmac_addr: bool,
+    /// Further VMACs for some of its addresses.
+    pub address_vmacs: Vec<Vmac>,
     /// `vrf`: unicast without an interface.
     pub vrf: Option<String>,
     /// 1-255.
@@ -388,7 +399,25 @@ pub struct InstanceSettings {
 impl InstanceSettings {
     /// The interface, or else the VRF, that its sockets are bound to.
     pub fn bound_to(&self) -> Option<&str> {
-        self.interface.as_deref().or(self.vrf.as_deref())
+        match &self.vmac {
+            Some(vmac) if !self.vmac_xmit_base => Some(&vmac.name),
+            _ => self.interface.as_deref().or(self.vrf.as_deref()),
+        }
+    }
+
+    /// The interface that has the virtual router's MAC address: its VMAC, or else the configured one.
+    pub fn own_interface(&self) -> Option<&str> {
+        self.vmac.as_ref().map(|vmac| vmac.name.as_str()).or(self.interface.as_deref())
+    }
+
+    /// All VMACs its addresses or its adverts need.
+    pub fn vmacs(&self) -> impl Iterator<Item = &Vmac> {
+        self.vmac.as_deref().into_iter().chain(&self.address_vmacs)
+    }
+
+    /// What the VMAC with this name stands on; `None` for other interfaces.
+    pub fn parent_of(&self, name: &str) -> Option<&str> {
+        self.vmacs().find(|vmac| vmac.name == name).map(|vmac| vmac.parent.as_str())
     }
 
     /// An instance of priority 100 on `interface` with the manual's defaults and no address yet.
@@ -397,6 +426,10 @@ impl InstanceSettings {
         InstanceSettings {
             name: name.to_owned(),
             interface: Some(interface.to_owned()),
+            vmac: None,
+            vmac_xmit_base: false,
+            use_vmac_addr: false,
+            address_vmacs: Vec::new(),
             vrf: None,
             vrid,
             priority: 100,
@@ -454,6 +487,7 @@ impl AddressSettings {
             ip,
             prefix,
             interface: interface.to_owned(),
+            use_vmac: false,
             scope: 0,
             broadcast: None,
             label: None,
@@ -654,8 +688,10 @@ pub struct AddressSettings {
     pub ip: IpAddr,
     /// Prefix length.
     pub prefix: u8,
-    /// Interface; the instance's own is filled in when the entry names none.
+    /// Interface; the instance's own is filled in when the entry names none, and a VMAC where there is one.
     pub interface: String,
+    /// `use_vmac`.
+    pub use_vmac: bool,
     /// `scope`; IPv4 only.
     pub scope: u8,
     /// `brd`.

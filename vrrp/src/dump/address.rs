@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use super::snapshot::Snapshot;
 use super::text::{Text, number};
-use crate::config::AddressSettings;
+use crate::config::{AddressSettings, InstanceSettings};
 
 /// Indent of an entry in a list.
 pub(super) const ENTRY: &str = "     ";
@@ -18,7 +18,7 @@ pub(super) fn statics(t: &mut Text, s: &Snapshot<'_>) {
     t.title("Static Addresses");
     for a in s.statics {
         t.put(ENTRY);
-        address(t.raw(), a, is_present(s, a));
+        address(t.raw(), a, None, is_present(s, a));
         t.end();
     }
 }
@@ -29,17 +29,22 @@ fn is_present(s: &Snapshot<'_>, a: &AddressSettings) -> bool {
         .is_some_and(|i| s.kernel.addresses(i).iter().any(|k| k.ip == a.ip && k.prefix == a.prefix))
 }
 
-/// A list of addresses; `set`: this machine holds them.
-pub(super) fn list(t: &mut Text, addresses: &[AddressSettings], set: bool) {
+/// A list of an instance's addresses; `set`: this machine holds them.
+pub(super) fn list(
+    t: &mut Text,
+    instance: &InstanceSettings,
+    addresses: &[AddressSettings],
+    set: bool,
+) {
     for a in addresses {
         t.put(ENTRY);
-        address(t.raw(), a, set);
+        address(t.raw(), a, instance.parent_of(&a.interface), set);
         t.end();
     }
 }
 
-/// One address.
-pub(super) fn address(out: &mut String, a: &AddressSettings, set: bool) {
+/// One address. `parent` is the interface below, if its own is a VMAC.
+pub(super) fn address(out: &mut String, a: &AddressSettings, parent: Option<&str>, set: bool) {
     ip(out, a.ip);
     if a.peer.is_none() {
         length(out, a.ip, a.prefix);
@@ -50,6 +55,13 @@ pub(super) fn address(out: &mut String, a: &AddressSettings, set: bool) {
     }
     out.push_str(" dev ");
     out.push_str(&a.interface);
+    if let Some(parent) = parent {
+        out.push('@');
+        out.push_str(parent);
+    }
+    if a.use_vmac {
+        out.push_str(" use_vmac");
+    }
     out.push_str(" scope ");
     scope(out, a.scope);
     if let Some(label) = &a.label {

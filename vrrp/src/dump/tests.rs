@@ -58,7 +58,8 @@ impl World {
             checks: &self.checks,
             files: &self.settings.files,
             debounces: HashMap::new(),
-            promoted: HashMap::new(),
+            held: HashMap::new(),
+            made: HashSet::new(),
             forwarding: HashMap::new(),
         }
     }
@@ -551,7 +552,7 @@ fn addresses_with_every_option() {
     ];
     for (settings, expected) in rows {
         let mut out = String::new();
-        address::address(&mut out, &settings, false);
+        address::address(&mut out, &settings, None, false);
         assert_eq!(out, expected);
     }
 }

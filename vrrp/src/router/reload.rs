@@ -22,13 +22,14 @@ use crate::config::{Family, GroupSettings, InstanceSettings, Settings, Version};
 use crate::instance::{Instance, OWNER};
 use crate::state::{Faults, State};
 
-/// What makes two instances the same virtual router.
-type Identity<'a> = (u8, Family, Option<&'a str>, bool, Option<IpAddr>);
+/// What makes two instances the same virtual router. With multicast, others know it by the VMAC.
+type Identity<'a> = (u8, Family, Option<&'a str>, bool, bool, Option<IpAddr>);
 
 fn identity(s: &InstanceSettings) -> Identity<'_> {
     let unicast = !s.peers.is_empty();
     let address = if unicast { s.source } else { Some(s.group_address) };
-    (s.vrid, s.family, s.bound_to(), unicast, address)
+    let place = s.interface.as_deref().or(s.vrf.as_deref());
+    (s.vrid, s.family, place, s.vmac.is_some() && !unicast, unicast, address)
 }
 
 /// For each of `new`, which of `old` is the same virtual router. Most stand where they stood, and

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
 use std::rc::Rc;
+use std::time::Duration;
 
 use netlink::{Batch, Channel, Monitor};
 use scheduler::{Scheduler, Time};
@@ -11,10 +12,11 @@ use super::announcer::Announcer;
 use super::dispatch::Endpoint;
 use super::holdings::{Holdings, request};
 use super::kernel_view::KernelView;
-use super::links::Debounce;
+use super::links::{Debounce, RELOAD_BUDGET};
 use super::paths::{self, Paths};
 use super::port::Port;
 use super::sysctl::Sysctls;
+use super::vmacs::Vmacs;
 use super::{
     Dropped, HasVrrp, Vrrp, checks, files, finish, log_addresses, tell, watch_kernel, watch_socket,
 };
@@ -70,6 +72,8 @@ impl Vrrp {
             monitor,
             channel,
             announcer,
+            vmacs: Vmacs::default(),
+            link_locals: HashMap::new(),
             holdings: Holdings::default(),
             paths: Paths::default(),
             sysctls: Sysctls::default(),
@@ -79,6 +83,7 @@ impl Vrrp {
             map: Vec::new(),
             virtual_addresses: HashSet::new(),
             by_interface: HashMap::new(),
+            by_parent: HashMap::new(),
             interfaces: HashSet::new(),
             tracking_sources: Vec::new(),
             interface_trackers: HashMap::new(),
@@ -135,6 +140,7 @@ impl Vrrp {
     /// Rebuilds the look-up tables over the router's instances.
     fn index(&mut self) {
         self.by_interface.clear();
+        self.by_parent.clear();
         self.interfaces.clear();
         self.virtual_addresses.clear();
         self.interface_trackers.clear();
@@ -163,8 +169,21 @@ impl Vrrp {
             }
         }
         self.interfaces.extend(self.by_interface.keys().cloned());
+        let mut parents = HashMap::new();
+        for (i, inst) in self.router.instances().iter().enumerate() {
+            for vmac in inst.settings.vmacs() {
+                self.interfaces.extend([vmac.name.clone(), vmac.parent.clone()]);
+                parents.insert(vmac.name.clone(), vmac.parent.clone());
+            }
+            if let (Some(_), Some(parent)) = (&inst.settings.vmac, &inst.settings.interface) {
+                self.by_parent.entry(parent.clone()).or_default().push(i);
+            }
+        }
+        self.announcer.set_parents(parents);
+        self.vmacs.want(self.router.instances().iter().map(|i| &*i.settings));
         let promoting = self.router.instances().iter().filter(|i| i.settings.promote_secondaries);
-        self.sysctls.want(promoting.filter_map(|i| i.settings.interface.as_deref()));
+        let promoting = promoting.filter_map(|i| i.settings.interface.as_deref());
+        self.sysctls.want(promoting, self.vmacs.wanted());
         for (t, tracker) in self.router.trackers().iter().enumerate() {
             if tracker.kind == TrackerKind::Interface {
                 self.interface_trackers.insert(tracker.name.clone(), t);
@@ -290,6 +309,7 @@ pub fn start<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W) {
     if vrrp.router.globals().disable_local_igmp {
         vrrp.sysctls.silence_reports();
     }
+    let made = vrrp.begin_vmacs(now, Duration::MAX);
     vrrp.remove_leftovers();
     let statics = vrrp.statics.clone();
     for address in &statics {
@@ -299,7 +319,9 @@ pub fn start<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W) {
     vrrp.paths.take(&vrrp.static_paths);
     vrrp.paths.apply_all(&vrrp.view, &mut vrrp.channel);
     vrrp.watch_paths();
+    let changes = vrrp.absorb(now, made);
     vrrp.learn(now);
+    vrrp.apply_changes(now, changes);
     vrrp.build_checks();
     vrrp.tell_initial_checks(now);
     vrrp.watch_files(now);
@@ -498,6 +520,7 @@ impl Vrrp {
             }
             self.ports.push(port);
         }
+        let changes = self.begin_vmacs(now, RELOAD_BUDGET);
         // What did not change is held as before. Of the others the new want-state first, so that what
         // stays is never let go.
         let exchanged: Vec<(Rc<InstanceSettings>, Rc<InstanceSettings>)> = self
@@ -527,6 +550,7 @@ impl Vrrp {
             self.holdings.unwant(address);
         }
         self.learn(now);
+        self.apply_changes(now, changes);
         self.build_checks();
         self.tell_initial_checks(now);
         self.watch_files(now);
@@ -567,6 +591,7 @@ pub fn stop<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W) {
     }
     vrrp.paths.apply_all(&vrrp.view, &mut vrrp.channel);
     vrrp.holdings.apply_all(&vrrp.view, &mut vrrp.channel);
+    vrrp.end_vmacs();
     vrrp.sysctls.restore(&vrrp.view);
     vrrp.announcements.clear();
     s.forget(vrrp.monitor.fd());

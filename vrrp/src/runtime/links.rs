@@ -10,6 +10,7 @@ use scheduler::Time;
 use super::Vrrp;
 use super::announcer::Announcement;
 use super::kernel_view::{Change, Presence};
+use crate::config::Family;
 use crate::router::Status;
 use crate::state::Faults;
 
@@ -55,23 +56,29 @@ impl Vrrp {
     /// Reads kernel events. First: an interface that carries adverts appeared or was replaced, so
     /// that sockets must be opened; second: nothing is left to read.
     pub(super) fn kernel_events(&mut self, now: Time) -> (bool, bool) {
+        let mut changes = Vec::new();
+        let drained = self.read_events(now, &mut changes);
+        (self.apply_changes(now, changes), drained)
+    }
+
+    /// Reads kernel events into the view; true when nothing is left to read.
+    pub(super) fn read_events(&mut self, now: Time, changes: &mut Vec<Change>) -> bool {
         let mut events = Vec::new();
         let drained = self.monitor.receive(&mut events).unwrap_or_else(|error| {
             log::error!("Netlink: cannot read kernel events: {error}");
             true
         });
-        let mut changes = Vec::new();
         for event in events {
             if event == Event::PathGone {
                 self.paths.gone(now);
             } else if event == Event::Overrun {
                 log::info!("Netlink: events were lost, reading the kernel's state anew");
-                self.resync(now, &mut changes);
+                self.resync(now, changes);
             } else {
-                self.view.apply(event, &mut changes);
+                self.view.apply(event, changes);
             }
         }
-        (self.apply_changes(now, changes), drained)
+        drained
     }
 
     /// A dump after lost events failed: the time of the next attempt has come. True when sockets
@@ -85,7 +92,7 @@ impl Vrrp {
         self.apply_changes(now, changes)
     }
 
-    fn apply_changes(&mut self, now: Time, changes: Vec<Change>) -> bool {
+    pub(super) fn apply_changes(&mut self, now: Time, changes: Vec<Change>) -> bool {
         let mut reopen = false;
         // Interfaces of which an address changed that may be a source.
         let mut sources = HashSet::new();
@@ -109,6 +116,9 @@ impl Vrrp {
                 }
                 Change::AddressesUnknown(index) => drop(sources.insert(index)),
             }
+        }
+        if !sources.is_empty() {
+            self.give_link_locals();
         }
         for index in &sources {
             if let Some(link) = self.view.link_at(*index) {
@@ -163,6 +173,7 @@ impl Vrrp {
             changes.push(Change::Link { name, presence: Presence::Gone });
         }
         self.holdings.recheck(now, &self.view);
+        self.vmacs.recheck(now, &self.view);
         self.paths.gone(now);
     }
 
@@ -193,7 +204,11 @@ impl Vrrp {
             self.paths.gone(now);
             self.paths.try_again();
         }
+        if presence == Presence::Gone {
+            self.vmacs.gone(now, name);
+        }
         if presence == Presence::Appeared {
+            self.vmacs.appeared(name);
             self.holdings.interface_returned(name);
             self.sysctls.set(&self.view);
         }
@@ -226,12 +241,12 @@ impl Vrrp {
     /// No delay may outlast the adverts a backup waits for, and a version 3 master may send them faster
     /// than is configured here.
     fn debounce_limit(&self, name: &str) -> Duration {
-        let instances = self.by_interface.get(name).map_or(&[][..], Vec::as_slice);
+        let instances = [&self.by_interface, &self.by_parent].map(|map| map.get(name));
         let limit = |&i: &usize| {
             let inst = &self.router.instances()[i];
             longest_debounce(inst.master_interval, inst.settings.down_timer_adverts)
         };
-        instances.iter().map(limit).min().unwrap_or(Duration::MAX)
+        instances.into_iter().flatten().flatten().map(limit).min().unwrap_or(Duration::MAX)
     }
 
     fn set_link(&mut self, now: Time, name: &str, up: bool) {
@@ -278,7 +293,12 @@ impl Vrrp {
 
     fn choose_sources(&mut self, now: Time, index: u32) -> bool {
         let Some(link) = self.view.link_at(index) else { return false };
-        let instances = self.by_interface.get(&link.name).cloned().unwrap_or_default();
+        let instances: Vec<usize> = [&self.by_interface, &self.by_parent]
+            .into_iter()
+            .filter_map(|map| map.get(&link.name))
+            .flatten()
+            .copied()
+            .collect();
         instances.into_iter().fold(false, |reopen, i| self.choose_source(now, i) | reopen)
     }
 
@@ -295,12 +315,19 @@ impl Vrrp {
             return false;
         }
         let before = inst.source;
-        let source =
-            self.view.source(self.ports[i].interface, s.family, before, &self.virtual_addresses);
+        let index = match (&s.vmac, &s.interface) {
+            // IPv4 sends from the parent's address, whatever the interface.
+            (Some(_), Some(parent)) if s.family == Family::V4 => {
+                self.view.index(parent).unwrap_or(0)
+            }
+            _ => self.ports[i].interface,
+        };
+        let source = self.view.source(index, s.family, before, &self.virtual_addresses);
         if source != before {
             self.router.instance_mut(i).source = source;
             self.ports[i].rebuild(&self.router.instances()[i], self.router.globals());
-            if let (Some(address), Some(name)) = (source.or(before), &s.interface) {
+            let name = if s.family == Family::V4 { s.interface.as_deref() } else { s.bound_to() };
+            if let (Some(address), Some(name)) = (source.or(before), name) {
                 let words = if source.is_some() {
                     format!("Assigned address {address} for interface {name}")
                 } else {
@@ -328,6 +355,7 @@ impl Vrrp {
 
     /// Puts back addresses, routes and rules that somebody else removed, and announces the addresses.
     pub(super) fn restore(&mut self, now: Time) {
+        self.vmacs.restore_due(now);
         self.paths.restore_due(now);
         let restored = self.holdings.restore_due(now);
         if restored.is_empty() {
@@ -342,6 +370,79 @@ impl Vrrp {
             .collect();
         self.announcer.announce(now, None, &list, 1, &self.view);
         self.announcer.drain(now, &self.view);
+    }
+}
+
+/// How long a part of many VMACs may keep the loop from its sockets, and a reload at once.
+const VMAC_BUDGET: Duration = Duration::from_millis(2);
+/// The same at once when a reload begins.
+pub(super) const RELOAD_BUDGET: Duration = Duration::from_millis(20);
+
+impl Vrrp {
+    /// At start and reload: VMACs that are not wanted any more go, those that are come, and what the kernel
+    /// says of it is read, so that instances begin with what they need. Changes that are still to be
+    /// acted on are returned.
+    pub(super) fn begin_vmacs(&mut self, now: Time, budget: Duration) -> Vec<Change> {
+        let mut changes = Vec::new();
+        if self.vmacs.is_empty() && self.link_locals.is_empty() {
+            return changes;
+        }
+        self.vmacs.delete(&self.view, &mut self.channel);
+        self.sysctls.set(&self.view);
+        self.read_events(now, &mut changes);
+        let Vrrp { vmacs, view, sysctls, channel, .. } = self;
+        vmacs.make(now, view, sysctls, channel, budget);
+        let changes = self.absorb(now, changes);
+        self.give_link_locals();
+        self.holdings.apply(&self.view, &mut self.channel);
+        self.absorb(now, changes)
+    }
+
+    /// Reads what the kernel has said by now; nothing of it is acted on yet.
+    pub(super) fn absorb(&mut self, now: Time, mut changes: Vec<Change>) -> Vec<Change> {
+        if !self.vmacs.is_empty() {
+            self.read_events(now, &mut changes);
+        }
+        changes
+    }
+
+    /// Makes VMACs that are missing; true when nothing is left to do.
+    pub(super) fn make_vmacs(&mut self, now: Time) -> bool {
+        let Vrrp { vmacs, view, sysctls, channel, .. } = self;
+        vmacs.make(now, view, sysctls, channel, VMAC_BUDGET)
+    }
+
+    /// Deletes all VMACs.
+    pub(super) fn end_vmacs(&mut self) {
+        self.vmacs.want(std::iter::empty());
+        if !self.vmacs.is_empty() {
+            self.read_events(Time::ZERO, &mut Vec::new());
+            self.vmacs.delete(&self.view, &mut self.channel);
+        }
+    }
+
+    /// Gives VMACs that speak IPv6 the link-local address that they send from.
+    fn give_link_locals(&mut self) {
+        if self.vmacs.is_empty() && self.link_locals.is_empty() {
+            return;
+        }
+        let instances = self.router.instances().iter();
+        let configured =
+            instances.filter_map(|i| Some((i.settings.bound_to()?, i.settings.source?)));
+        let link_local = |ip: &IpAddr| matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local());
+        let configured = configured.filter(|(_, ip)| link_local(ip)).collect();
+        let new = self.vmacs.link_locals(&self.view, &self.virtual_addresses, &configured);
+        let old = std::mem::replace(&mut self.link_locals, new);
+        for (name, address) in &self.link_locals {
+            if old.get(name) != Some(address) {
+                self.holdings.want(address);
+            }
+        }
+        for (name, address) in &old {
+            if self.link_locals.get(name) != Some(address) {
+                self.holdings.unwant(address);
+            }
+        }
     }
 }
 

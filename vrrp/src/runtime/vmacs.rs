@@ -1,0 +1,374 @@
+//! The VMACs: interfaces that exist for the sake of virtual routers, a want-state like addresses.
+//!
+//! One that is missing is made while its parent is there, a matching one that is there already (of a run that
+//! was killed) is taken over, and one that nobody wants any more is deleted if it is this daemon's. What
+//! somebody else deletes is made again at once, and after a second time within a second no faster than
+//! once a second.
+
+use std::collections::{HashMap, HashSet};
+use std::net::{IpAddr, Ipv6Addr};
+use std::time::{Duration, Instant};
+
+use netlink::{Batch, Channel, Link, Sublink, SublinkRequest};
+use scheduler::Time;
+
+use super::kernel_view::KernelView;
+use super::sysctl::Sysctls;
+use crate::config::{AddressSettings, Family, InstanceSettings, Vmac};
+
+/// Shortest time between two attempts to make the same interface.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Interfaces made before the time is looked at: one takes a quarter of a millisecond.
+const AT_ONCE: usize = 4;
+
+/// A number for the group that interfaces are moved to so that they can be deleted together.
+const DOOMED: u32 = 0x6b61_0000;
+
+/// A VMAC, and what became of it.
+struct Wanted {
+    vmac: Vmac,
+    /// Name of the first instance with it.
+    owner: String,
+    /// It is of an instance that sends its adverts on it.
+    speaks: bool,
+    /// When it was made last.
+    last: Option<Time>,
+    /// Not to be made before then: somebody keeps deleting it.
+    not_before: Option<Time>,
+    /// The kernel would not make it. Said once; tried again when its parent changes.
+    refused: bool,
+}
+
+/// An interface that is this daemon's to delete.
+struct Made {
+    /// Index; `None` until the kernel has told it.
+    index: Option<u32>,
+    owner: String,
+}
+
+/// All VMACs.
+#[derive(Default)]
+pub(super) struct Vmacs {
+    wanted: Vec<Wanted>,
+    made: HashMap<String, Made>,
+    /// Something has changed: compare with what is there.
+    look: bool,
+}
+
+impl Vmacs {
+    /// The VMACs of these instances, and no others, are wanted. Nothing is made or deleted yet.
+    pub fn want<'a>(&mut self, instances: impl Iterator<Item = &'a InstanceSettings>) {
+        let mut before: HashMap<String, Wanted> =
+            self.wanted.drain(..).map(|w| (w.vmac.name.clone(), w)).collect();
+        let mut seen: HashSet<String> = HashSet::new();
+        for instance in instances {
+            for vmac in instance.vmacs() {
+                if !seen.insert(vmac.name.clone()) {
+                    continue;
+                }
+                let own = instance.vmac.as_ref().is_some_and(|own| own.name == vmac.name);
+                let known = before.remove(&vmac.name).filter(|known| known.vmac == *vmac);
+                let (last, not_before) = known.map_or((None, None), |k| (k.last, k.not_before));
+                self.wanted.push(Wanted {
+                    vmac: vmac.clone(),
+                    owner: instance.name.clone(),
+                    speaks: !(own && instance.vmac_xmit_base),
+                    last,
+                    not_before,
+                    refused: false,
+                });
+            }
+        }
+        self.look = true;
+    }
+
+    /// Whether none is wanted, and none there to be deleted.
+    pub fn is_empty(&self) -> bool {
+        self.wanted.is_empty() && self.made.is_empty()
+    }
+
+    /// Names of those that are this daemon's.
+    pub fn made(&self) -> impl Iterator<Item = &str> {
+        self.made.keys().map(String::as_str)
+    }
+
+    /// The VMACs wanted.
+    pub fn wanted(&self) -> impl Iterator<Item = &Vmac> {
+        self.wanted.iter().map(|w| &w.vmac)
+    }
+
+    /// The interface called `name` came, or came back: VMACs on it can be made.
+    pub fn appeared(&mut self, name: &str) {
+        for wanted in self.wanted.iter_mut().filter(|w| w.vmac.parent == name) {
+            wanted.refused = false;
+            self.look = true;
+        }
+        self.look |= self.made.contains_key(name);
+    }
+
+    /// The interface called `name` went.
+    pub fn gone(&mut self, now: Time, name: &str) {
+        if self.made.remove(name).is_none() {
+            return;
+        }
+        self.look = true;
+        if let Some(wanted) = self.wanted.iter_mut().find(|w| w.vmac.name == name) {
+            wanted.not_before = wanted.last.map(|last| last + PAUSE).filter(|at| *at > now);
+        }
+    }
+
+    /// Events were lost.
+    pub fn recheck(&mut self, now: Time, view: &KernelView) {
+        let gone: Vec<String> =
+            self.made.keys().filter(|name| view.link(name).is_none()).cloned().collect();
+        for name in gone {
+            self.gone(now, &name);
+        }
+        self.look = true;
+    }
+
+    /// When one is to be made again.
+    pub fn restore_at(&self) -> Option<Time> {
+        self.wanted.iter().filter_map(|w| w.not_before).min()
+    }
+
+    /// The time of [`Vmacs::restore_at`] may have come.
+    pub fn restore_due(&mut self, now: Time) {
+        for wanted in &mut self.wanted {
+            if wanted.not_before.take_if(|at| *at <= now).is_some() {
+                self.look = true;
+            }
+        }
+    }
+
+    /// Deletes what is this daemon's and not wanted any more, or wanted otherwise. The kernel waits some ten
+    /// milliseconds, once for all of them.
+    pub fn delete(&mut self, view: &KernelView, channel: &mut Channel) {
+        let wanted: HashMap<&str, &Vmac> =
+            self.wanted.iter().map(|w| (w.vmac.name.as_str(), &w.vmac)).collect();
+        let stays = |name: &str, link: &Link| {
+            wanted.get(name).is_some_and(|vmac| is_same(vmac, link, view))
+        };
+        let mut doomed: Vec<(String, u32)> = Vec::new();
+        let mut absent: Vec<String> = Vec::new();
+        for name in self.made.keys() {
+            match view.link(name) {
+                Some(link) if stays(name, link) => {}
+                // Above a parent that was renamed it can do no harm, and is ours to delete at the stop.
+                Some(link) if link.sublink.is_some() => doomed.push((name.clone(), link.index)),
+                _ => absent.push(name.clone()),
+            }
+        }
+        for name in absent.iter().filter(|name| !wanted.contains_key(name.as_str())) {
+            self.made.remove(name);
+        }
+        doomed.sort_unstable_by_key(|(_, index)| *index);
+        self.delete_links(&doomed, view, channel);
+    }
+
+    fn delete_links(&mut self, doomed: &[(String, u32)], view: &KernelView, channel: &mut Channel) {
+        if doomed.is_empty() {
+            return;
+        }
+        let taken: HashSet<u32> = view.links().iter().map(|link| link.group).collect();
+        let Some(group) = (DOOMED..).find(|group| !taken.contains(group)) else { return };
+        let mut batch = Batch::new();
+        for (_, index) in doomed {
+            batch.set_group(*index, group, 0);
+        }
+        batch.delete_group(group, 1);
+        let failed = channel.apply(&batch).into_iter().rev().find_map(|o| o.result.err());
+        for (name, _) in doomed {
+            let owner = self.made.remove(name).map(|made| made.owner).unwrap_or_default();
+            match &failed {
+                None => log::info!("({owner}) Success removing VMAC interface {name}"),
+                Some(error) => {
+                    log::error!("({owner}) Unable to remove VMAC interface {name}: {error}")
+                }
+            }
+        }
+    }
+
+    /// Makes what is wanted and missing, for about `budget`; true when nothing is left to do.
+    pub fn make(
+        &mut self,
+        now: Time,
+        view: &KernelView,
+        sysctls: &Sysctls,
+        channel: &mut Channel,
+        budget: Duration,
+    ) -> bool {
+        if !std::mem::take(&mut self.look) {
+            return true;
+        }
+        let start = Instant::now();
+        let missing: Vec<usize> =
+            (0..self.wanted.len()).filter(|&i| self.is_due(i, view)).collect();
+        for some in missing.chunks(AT_ONCE) {
+            if start.elapsed() >= budget {
+                self.look = true;
+                return false;
+            }
+            self.make_some(now, some, view, sysctls, channel);
+        }
+        true
+    }
+
+    /// Whether it is to be made, or taken over.
+    fn is_due(&mut self, i: usize, view: &KernelView) -> bool {
+        let wanted = &self.wanted[i];
+        if wanted.refused
+            || wanted.not_before.is_some()
+            || view.index(&wanted.vmac.parent).is_none()
+        {
+            return false;
+        }
+        let there = view.link(&wanted.vmac.name).map(|link| link.index);
+        match self.made.get_mut(&wanted.vmac.name) {
+            None => true,
+            Some(made) => {
+                made.index = there.or(made.index);
+                false
+            }
+        }
+    }
+
+    fn make_some(
+        &mut self,
+        now: Time,
+        some: &[usize],
+        view: &KernelView,
+        sysctls: &Sysctls,
+        channel: &mut Channel,
+    ) {
+        let leftovers: Vec<(String, u32)> = some
+            .iter()
+            .filter_map(|&i| {
+                let vmac = &self.wanted[i].vmac;
+                let link = view.link(&vmac.name)?;
+                let unlike = link.sublink.is_some() && !is_same(vmac, link, view);
+                unlike.then(|| (vmac.name.clone(), link.index))
+            })
+            .collect();
+        for (name, _) in &leftovers {
+            log::info!("VMAC {name} already exists but is incompatible. It will be deleted");
+        }
+        self.delete_links(&leftovers, view, channel);
+        let mut batch = Batch::new();
+        for &i in some {
+            let vmac = &self.wanted[i].vmac;
+            let Some(parent) = view.link(&vmac.parent) else { continue };
+            if view.link(&vmac.name).is_none_or(|link| !is_same(vmac, link, view)) {
+                let request = SublinkRequest {
+                    name: &vmac.name,
+                    parent: parent.index,
+                    sublink: Sublink::PRIVATE_MACVLAN,
+                    mac: Some(vmac.mac),
+                    group: vmac.group.unwrap_or(parent.group),
+                };
+                batch.add_sublink(&request, i as u64);
+            }
+        }
+        for outcome in channel.apply(&batch) {
+            let wanted = &mut self.wanted[outcome.tag as usize];
+            let (owner, name) = (&wanted.owner, &wanted.vmac.name);
+            match outcome.result {
+                Ok(_) => log::info!("({owner}): Success creating VMAC interface {name}"),
+                Err(error) => {
+                    log::error!("({owner}): Unable to create VMAC interface {name}: {error}");
+                    wanted.refused = true;
+                }
+            }
+        }
+        self.prepare(now, some, view, sysctls, channel);
+    }
+
+    /// Settings first, so that nothing leaves an interface that it should not, then up.
+    fn prepare(
+        &mut self,
+        now: Time,
+        some: &[usize],
+        view: &KernelView,
+        sysctls: &Sysctls,
+        channel: &mut Channel,
+    ) {
+        let mut batch = Batch::new();
+        for &i in some {
+            let wanted = &mut self.wanted[i];
+            if wanted.refused {
+                continue;
+            }
+            wanted.last = Some(now);
+            sysctls.prepare_vmac(&wanted.vmac);
+            batch.without_link_local(&wanted.vmac.name, 0);
+            batch.set_up(&wanted.vmac.name, i as u64 + 1);
+            if let (true, Some(parent)) =
+                (wanted.vmac.notify_parent, view.link(&wanted.vmac.parent))
+            {
+                batch.set_group(parent.index, parent.group, 0);
+            }
+            let made = Made { index: None, owner: wanted.owner.clone() };
+            self.made.insert(wanted.vmac.name.clone(), made);
+        }
+        for outcome in channel.apply(&batch) {
+            // A kernel without IPv6 does not know what a link-local address is.
+            let Some(wanted) = (outcome.tag as usize).checked_sub(1).map(|i| &self.wanted[i])
+            else {
+                continue;
+            };
+            if let Err(error) = outcome.result {
+                let (owner, name) = (&wanted.owner, &wanted.vmac.name);
+                log::error!("({owner}): Unable to set VMAC interface {name} up: {error}");
+            }
+        }
+    }
+
+    /// The link-local addresses of VMACs that speak IPv6: the configured source, else the parent's, which is the
+    /// same machine, else what the parent would have.
+    pub fn link_locals(
+        &self,
+        view: &KernelView,
+        virtual_addresses: &HashSet<IpAddr>,
+        sources: &HashMap<&str, IpAddr>,
+    ) -> HashMap<String, AddressSettings> {
+        let speaking = self.wanted.iter().filter(|w| w.speaks && w.vmac.family == Family::V6);
+        let address = |wanted: &Wanted| {
+            let (name, parent) = (wanted.vmac.name.as_str(), view.link(&wanted.vmac.parent)?);
+            let of_parent = || view.source(parent.index, Family::V6, None, virtual_addresses);
+            let configured = sources.get(name).copied();
+            let ip = configured.or_else(of_parent).or_else(|| interface_identifier(&parent.mac))?;
+            let settings =
+                AddressSettings { preferred_lft: Some(0), ..AddressSettings::new(ip, 64, name) };
+            Some((name.to_owned(), settings))
+        };
+        speaking.filter_map(address).collect()
+    }
+}
+
+/// Whether the interface is what is wanted.
+fn is_same(vmac: &Vmac, link: &Link, view: &KernelView) -> bool {
+    link.sublink == Some(Sublink::PRIVATE_MACVLAN)
+        && link.mac == vmac.mac
+        && link.parent.is_some()
+        && link.parent == view.index(&vmac.parent)
+}
+
+/// The link-local address made from an Ethernet address (RFC 4291, appendix A).
+fn interface_identifier(mac: &[u8]) -> Option<IpAddr> {
+    let [a, b, c, d, e, f] = <[u8; 6]>::try_from(mac).ok()?;
+    let octets = [0xfe, 0x80, 0, 0, 0, 0, 0, 0, a ^ 2, b, c, 0xff, 0xfe, d, e, f];
+    Some(Ipv6Addr::from(octets).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interface_identifier_comes_from_the_mac_address() {
+        let mac = [0x02, 0, 0, 0, 0, 0x01];
+        assert_eq!(interface_identifier(&mac), "fe80::ff:fe00:1".parse().ok());
+        assert_eq!(interface_identifier(&mac[..5]), None);
+    }
+}
