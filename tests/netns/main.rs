@@ -31,6 +31,7 @@ mod service;
 mod telling;
 mod timing;
 mod tracking;
+mod vmacs;
 mod web_servers;
 
 use std::io::Write;

@@ -204,7 +204,8 @@ impl Vrrp {
             self.paths.gone(now);
             self.paths.try_again();
         }
-        if presence == Presence::Gone {
+        // One of the same name may be there by now.
+        if presence == Presence::Gone && self.view.link(name).is_none() {
             self.vmacs.gone(now, name);
         }
         if presence == Presence::Appeared {

@@ -16,7 +16,7 @@ const ROOT: &str = "/proc/sys/net";
 const RP_FILTER: &str = "rp_filter";
 const REPORTS: &str = "ipv4/igmp_link_local_mcast_reports";
 
-/// A setting of an interface that is held at 1.
+/// A setting of an interface that is held at a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Switch {
     /// The removal of a primary address leaves its secondaries.
@@ -25,6 +25,9 @@ pub(super) enum Switch {
     ArpIgnore,
     /// ARP is answered only where packets to the asking address would leave.
     ArpFilter,
+    /// ARP requests name an address of the interface itself: with a virtual one, neighbours would take this
+    /// interface's MAC address for that of the virtual router.
+    ArpAnnounce,
 }
 
 impl Switch {
@@ -33,16 +36,21 @@ impl Switch {
             Switch::PromoteSecondaries => "promote_secondaries",
             Switch::ArpIgnore => "arp_ignore",
             Switch::ArpFilter => "arp_filter",
+            Switch::ArpAnnounce => "arp_announce",
         }
+    }
+
+    fn value(self) -> &'static str {
+        if self == Switch::ArpAnnounce { "2" } else { "1" }
     }
 }
 
-/// What a VMAC of IPv4 needs, as RFC 9568 §8.1.2 wants it: it alone answers for its addresses, and answers come
+/// What a VMAC of IPv4 needs, and of IPv6 the first, as RFC 9568 §8.1.2 wants it: it alone answers for its addresses, and answers come
 /// in though the way back is its parent's.
 const OF_VMAC: [(&str, &str); 4] =
     [("arp_ignore", "1"), ("accept_local", "1"), ("rp_filter", "0"), ("promote_secondaries", "1")];
 
-/// A setting held at 1.
+/// A setting that is held.
 struct Held {
     /// The interface's name when it was set.
     name: String,
@@ -106,6 +114,7 @@ impl Sysctls {
         for vmac in vmacs.filter(|vmac| vmac.family == Family::V4) {
             add(&vmac.parent, Switch::ArpIgnore);
             add(&vmac.parent, Switch::ArpFilter);
+            add(&vmac.parent, Switch::ArpAnnounce);
             self.loose = true;
         }
     }
@@ -118,7 +127,7 @@ impl Sysctls {
             if self.held.contains_key(&(index, *switch)) {
                 continue;
             }
-            if let Some(original) = change(&self.path(name, switch.file()), "1") {
+            if let Some(original) = change(&self.path(name, switch.file()), switch.value()) {
                 self.held.insert((index, *switch), Held { name: name.clone(), original });
             }
         }
@@ -170,10 +179,10 @@ impl Sysctls {
 
     /// Sets up a VMAC that was just made.
     pub fn prepare_vmac(&self, vmac: &Vmac) {
-        if vmac.family == Family::V4 {
-            for (file, value) in OF_VMAC {
-                change(&self.path(&vmac.name, file), value);
-            }
+        // One of IPv6 would otherwise answer ARP for every address of the host.
+        let count = if vmac.family == Family::V4 { OF_VMAC.len() } else { 1 };
+        for (file, value) in OF_VMAC.into_iter().take(count) {
+            change(&self.path(&vmac.name, file), value);
         }
         let ipv6 = self.root.join("ipv6/conf").join(&vmac.name).join("disable_ipv6");
         // A kernel may have no IPv6.
@@ -191,7 +200,7 @@ impl Sysctls {
         let over: Vec<(u32, Switch)> = self.held.keys().copied().filter(unwanted).collect();
         for (index, switch) in over {
             if let (Some(old), Some(name)) = (self.held.remove(&(index, switch)), name(index)) {
-                put_back(&self.path(name, switch.file()), "1", &old.original);
+                put_back(&self.path(name, switch.file()), switch.value(), &old.original);
             }
         }
         if !self.loose {
@@ -214,7 +223,7 @@ impl Sysctls {
         }
     }
 
-    /// For the dump: what the setting of the interface was, and for how many it is held at 1.
+    /// For the dump: what the setting of the interface was, and for how many it is held.
     pub fn held(&self, name: &str, index: u32, switch: Switch) -> Option<(&str, u32)> {
         let held = self.held.get(&(index, switch))?;
         let count = self.wanted.get(&(name.to_owned(), switch)).copied().unwrap_or(0);
@@ -230,7 +239,7 @@ impl Drop for Sysctls {
     /// Whatever ends the daemon short of a kill: nothing stays changed.
     fn drop(&mut self) {
         for ((_, switch), held) in &self.held {
-            put_back(&self.path(&held.name, switch.file()), "1", &held.original);
+            put_back(&self.path(&held.name, switch.file()), switch.value(), &held.original);
         }
         self.tighten();
         if let Some(original) = &self.reports {
@@ -409,7 +418,7 @@ mod tests {
         let names = ["all", "default", "eth0", "eth1", "vrrp.51"];
         let host = Host::new(test, &names.map(|name| (name, "0")));
         for name in names {
-            for file in ["arp_ignore", "arp_filter", "accept_local", "rp_filter"] {
+            for file in ["arp_ignore", "arp_filter", "arp_announce", "accept_local", "rp_filter"] {
                 host.write_to(name, file, "0");
             }
         }
@@ -423,18 +432,20 @@ mod tests {
         let host = host_for_vmacs("parent");
         let links = view(&[(2, "eth0"), (3, "eth1")]);
         let mut sysctls = Sysctls::under(host.0.clone());
-        let arp = |name| ["arp_ignore", "arp_filter"].map(|file| host.read_from(name, file));
+        let arp = |name| {
+            ["arp_ignore", "arp_filter", "arp_announce"].map(|file| host.read_from(name, file))
+        };
         let vmacs = [vmac("a", Family::V4), vmac("b", Family::V4), vmac("c", Family::V6)];
         sysctls.want(std::iter::empty(), vmacs.iter());
         sysctls.set(&links);
         assert_eq!(
             (arp("eth0"), arp("eth1")),
-            (["1", "1"].map(str::to_owned), ["0", "0"].map(str::to_owned))
+            (["1", "1", "2"].map(str::to_owned), ["0"; 3].map(str::to_owned))
         );
         assert_eq!(sysctls.held("eth0", 2, Switch::ArpFilter), Some(("0", 2)));
         sysctls.want(std::iter::empty(), vmacs[2..].iter());
         sysctls.release(&links);
-        assert_eq!(arp("eth0"), ["0", "0"]);
+        assert_eq!(arp("eth0"), ["0"; 3]);
     }
 
     #[test]
