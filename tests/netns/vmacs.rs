@@ -420,6 +420,55 @@ fn a_reload_touches_only_what_changed() {
     daemon.stop();
 }
 
+/// A VMAC goes down with its parent, and must not be believed sooner.
+#[test]
+fn delays_of_the_parent_hold_for_its_vmac() {
+    if !ready() {
+        return;
+    }
+    let lan = Lan::new();
+    let a = lan.host("a", 1);
+    let configuration = "interface_up_down_delays {\n  eth0 3 3\n}\n".to_owned()
+        + &instance("D", 89, 150, "advert_int 2\n  use_vmac", &["10.9.0.89/32"]);
+    let daemon = start(&a, &configuration);
+    daemon.wait_log("(D) Entering BACKUP STATE");
+    a.set_link(false);
+    wait_for("the VMAC is down", || a.ip("link show vrrp.89").contains("LOWERLAYERDOWN"));
+    a.set_link(true);
+    // The C daemon does not say so.
+    for name in ["eth0", "vrrp.89"].into_iter().filter(|_| ours() != theirs()) {
+        daemon.wait_log(&format!("Delay timer for {name} cancelled"));
+    }
+    a.wait_holds("10.9.0.89", true);
+    assert_eq!(daemon.logged("FAULT"), 0);
+    daemon.stop();
+}
+
+/// With `--dont-release-vrrp` everything stays, and is the next one's.
+#[test]
+fn vmacs_that_are_not_released_are_taken_over() {
+    if !ready() {
+        return;
+    }
+    let lan = Lan::new();
+    let a = lan.host("a", 1);
+    let lines = "advert_int 0.25\n  use_vmac";
+    let configuration = version_3("") + &instance("K", 90, 150, lines, &["10.9.0.90/32"]);
+    let file = a.file("kept.conf");
+    std::fs::write(&file, &configuration).unwrap();
+    let daemon = Daemon::start_with(&a, &ours(), &file, &["--dont-release-vrrp"]);
+    a.wait_holds("10.9.0.90", true);
+    let made = (identity(&a, "vrrp.90"), state(&a));
+    daemon.stop();
+    assert_eq!((identity(&a, "vrrp.90"), state(&a)), made);
+    let daemon = start(&a, &configuration);
+    daemon.wait_log("(K) Entering MASTER STATE");
+    a.wait_holds("10.9.0.90", true);
+    assert_eq!((identity(&a, "vrrp.90"), state(&a)), made);
+    daemon.stop();
+    wait_for("the VMAC is gone", || !a.ip("-d link").contains("macvlan"));
+}
+
 /// Whoever was killed, the next one takes the VMACs over; addresses on them go first.
 #[test]
 fn vmacs_of_a_killed_daemon_are_taken_over() {

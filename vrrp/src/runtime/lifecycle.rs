@@ -124,7 +124,15 @@ impl Vrrp {
         self.track_groups = std::mem::take(&mut settings.track_groups);
         self.garp_groups = std::mem::take(&mut settings.garp_groups);
         let mut old = std::mem::take(&mut self.debounces);
-        for (name, down, up) in settings.debounce.drain(..) {
+        let mut delays = std::mem::take(&mut settings.debounce);
+        // A VMAC goes down and up with its parent.
+        for vmac in settings.instances.iter().flat_map(InstanceSettings::vmacs) {
+            let delay = |of: &str| delays.iter().find(|(name, ..)| name == of).cloned();
+            if let (None, Some((_, down, up))) = (delay(&vmac.name), delay(&vmac.parent)) {
+                delays.push((vmac.name.clone(), down, up));
+            }
+        }
+        for (name, down, up) in delays {
             let debounce = match old.remove(&name) {
                 Some(mut d) => {
                     (d.down, d.up) = (down, up);
@@ -591,7 +599,11 @@ pub fn stop<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W) {
     }
     vrrp.paths.apply_all(&vrrp.view, &mut vrrp.channel);
     vrrp.holdings.apply_all(&vrrp.view, &mut vrrp.channel);
-    vrrp.end_vmacs();
+    if keep {
+        vrrp.sysctls.keep_vmacs();
+    } else {
+        vrrp.end_vmacs();
+    }
     vrrp.sysctls.restore(&vrrp.view);
     vrrp.announcements.clear();
     s.forget(vrrp.monitor.fd());

@@ -213,6 +213,12 @@ impl Sysctls {
         self.reports = change(&self.root.join(REPORTS), "0");
     }
 
+    /// VMACs outlive the daemon, and so does what was set for them.
+    pub fn keep_vmacs(&mut self) {
+        self.held.retain(|(_, switch), _| *switch == Switch::PromoteSecondaries);
+        self.loosened = None;
+    }
+
     /// Puts everything back.
     pub fn restore(&mut self, view: &KernelView) {
         self.wanted.clear();
