@@ -50,6 +50,11 @@ fn private_macvlan(link: &Link) -> Option<(u32, [u8; 6])> {
     (link.sublink == Some(Sublink::PRIVATE_MACVLAN)).then_some((link.parent?, mac))
 }
 
+/// Parent of an ipvlan of layer 2.
+fn ipvlan(link: &Link) -> Option<u32> {
+    link.parent.filter(|_| matches!(link.sublink, Some(Sublink::Ipvlan { mode: 0, .. })))
+}
+
 impl Host for Kernel {
     fn interface(&self, name: &str) -> Option<InterfaceFacts> {
         let link = self.links.get(name)?;
@@ -63,6 +68,7 @@ impl Host for Kernel {
             // Which table it is does not matter for what is checked.
             vrf_table: (link.kind.as_deref() == Some("vrf")).then_some(0),
             private_macvlan: private_macvlan(link),
+            ipvlan: ipvlan(link),
         })
     }
 

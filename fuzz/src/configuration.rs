@@ -35,6 +35,7 @@ impl Host for OneInterface {
             ethernet: true,
             vrf_table: None,
             private_macvlan: None,
+            ipvlan: None,
         };
         (name == "eth0").then_some(facts)
     }

@@ -14,6 +14,7 @@
 
 mod authentication;
 mod dump;
+mod ipvlan;
 mod notifying;
 mod reload;
 mod servers;
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
             authentication::old_adverts_are_refused,
             authentication::strangers_are_refused,
             dump::of_every_keyword,
+            ipvlan::kinds,
             notifying::every_change_is_told,
             reload::a_member_moves_to_another_group,
             reload::every_kind_of_change,

@@ -136,8 +136,8 @@ pub struct Vrrp {
     channel: Channel,
     announcer: Announcer,
     vmacs: Vmacs,
-    /// Link-local addresses that VMACs send from, by VMAC.
-    link_locals: HashMap<String, AddressSettings>,
+    /// Addresses that VMACs and ipvlans send from, by name.
+    own_addresses: HashMap<String, AddressSettings>,
     holdings: Holdings,
     paths: Paths,
     sysctls: Sysctls,

@@ -7,7 +7,7 @@ use config::Span;
 use notify::Script;
 
 use super::host::InterfaceFacts;
-use super::vmac::VmacDraft;
+use super::vmac::{IpvlanDraft, VmacDraft};
 use super::{
     AddressSettings, Family, NotifySettings, PathSettings, Peer, Track, UnicastChecksum, Version,
 };
@@ -58,8 +58,7 @@ pub(super) struct InstanceDraft {
     pub vmac: Option<VmacDraft>,
     pub use_vmac_addr: bool,
     pub vmac_xmit_base: bool,
-    pub use_ipvlan: bool,
-    pub ipvlan_address: bool,
+    pub ipvlan: Option<IpvlanDraft>,
     pub no_virtual_ipaddress: bool,
     pub addresses: Vec<AddressSettings>,
     pub excluded: Vec<AddressSettings>,

@@ -24,6 +24,8 @@ pub struct InterfaceFacts {
     pub vrf_table: Option<u32>,
     /// When it is a macvlan in private mode: index of its parent, and its MAC address.
     pub private_macvlan: Option<(u32, [u8; 6])>,
+    /// When it is an ipvlan of layer 2: index of its parent.
+    pub ipvlan: Option<u32>,
 }
 
 /// The host a configuration is read on.

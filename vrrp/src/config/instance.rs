@@ -171,35 +171,6 @@ pub(super) fn set_vrf(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
     b.complain(word.span, ctx, &problem);
 }
 
-/// `use_ipvlan`: checked, without effect.
-pub(super) fn set_use_ipvlan(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
-    if b.draft.use_ipvlan {
-        b.complain(line.span, ctx, "use_ipvlan already specified");
-        return;
-    }
-    b.draft.use_ipvlan = true;
-    let (mut kind, mut name) = (false, false);
-    let mut words = line.words.iter();
-    while let Some(word) = words.next() {
-        let text = word.text.as_str();
-        let address = address::parse(text.split_once('/').map_or(text, |(ip, _)| ip));
-        let taken = match (text, address) {
-            ("bridge" | "private" | "vepa", _) => std::mem::replace(&mut kind, true),
-            ("group", _) => words.next().is_none(),
-            ("name", _) => false,
-            (_, Some(ip)) => {
-                let other = !b.agree_on_family(family_of(&ip));
-                std::mem::replace(&mut b.draft.ipvlan_address, true) || other
-            }
-            (_, None) => std::mem::replace(&mut name, true) || text.len() > 15,
-        };
-        if taken {
-            let text = format!("use_ipvlan: '{text}' not usable here - ignoring");
-            b.complain(word.span, ctx, &text);
-        }
-    }
-}
-
 pub(super) fn set_unicast_peers(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
     b.draft.wants_unicast = true;
     for entry in line.entries() {

@@ -7,7 +7,7 @@ use super::builder::Builder;
 use super::globals::{check_extra_if, number32, set, small};
 use super::instance::*;
 use super::track;
-use super::vmac::set_use_vmac;
+use super::vmac::{set_use_ipvlan, set_use_vmac};
 use super::{address, notify_keywords, route, rule};
 
 const COMMAND: Args = Args::Command;
@@ -108,9 +108,8 @@ pub static INSTANCE: Table<Builder> = Table::new(&[
         Keyword::new(
             "use_ipvlan",
             Args::Free("[bridge|private|vepa] [group GROUP] [[name] INTERFACE] [ADDRESS[/LENGTH]]"),
-            "put the addresses on an ipvlan interface",
-        )
-        .not_yet(),
+            "send adverts from an ipvlan interface with an address of its own",
+        ),
         set_use_ipvlan,
     ),
     B::new(

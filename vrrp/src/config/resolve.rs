@@ -167,9 +167,9 @@ impl Resolver<'_, '_> {
         }
     }
 
-    /// What holds of the keywords of VMACs. Ipvlans are only checked.
+    /// What holds of the keywords of VMACs and ipvlans.
     fn virtual_mac(&mut self) {
-        if (self.d.vmac.is_some() || self.d.use_ipvlan) && self.d.interface.is_none() {
+        if (self.d.vmac.is_some() || self.d.ipvlan.is_some()) && self.d.interface.is_none() {
             if self.is_unicast() {
                 self.complain(
                     "Cannot use VMAC/ipvlan with unicast and no interface - clearing use_vmac",
@@ -178,7 +178,7 @@ impl Resolver<'_, '_> {
                 self.refuse("cannot use VMAC if no interface specified");
             }
             self.d.vmac = None;
-            self.d.use_ipvlan = false;
+            self.d.ipvlan = None;
         }
         if self.d.vmac.is_some() && self.d.facts.is_some_and(|facts| !facts.ethernet) {
             self.fault("vmacs are only supported on Ethernet type interfaces");
@@ -197,20 +197,21 @@ impl Resolver<'_, '_> {
             self.complain("unicast with use_vmac requires vmac_xmit_base - setting");
             self.d.vmac_xmit_base = true;
         }
-        if (self.d.vmac.is_some() || self.d.use_ipvlan) && self.d.promote_secondaries {
+        if (self.d.vmac.is_some() || self.d.ipvlan.is_some()) && self.d.promote_secondaries {
             self.complain("promote_secondaries is automatically set for vmacs - ignoring");
             self.d.promote_secondaries = false;
         }
-        if self.d.use_ipvlan && self.family == Family::V4 && !self.d.ipvlan_address {
-            self.fault(
+        if self.d.vmac.is_some() && self.d.ipvlan.take().is_some() {
+            self.log("use_ipvlan is ignored beside use_vmac");
+        }
+        let Some(ipvlan) = &self.d.ipvlan else { return };
+        match ipvlan.address {
+            Some((ip, _)) => drop(self.d.source.get_or_insert(ip)),
+            None if self.family == Family::V4 => self.fault(
                 "IPv4 ipvlan requires a source ip address to be configured. setting instance to \
                  fault state",
-            );
-        }
-        if self.d.use_ipvlan {
-            self.log(
-                "use_ipvlan has no effect yet: the addresses are put on the instance's interface",
-            );
+            ),
+            None => {}
         }
     }
 
@@ -218,7 +219,8 @@ impl Resolver<'_, '_> {
     /// family on its own, others where that was asked for.
     fn choose_vmacs(&mut self) {
         let elsewhere = self.d.use_vmac_addr;
-        let InstanceDraft { name, vrid, interface, vmac, addresses, excluded, .. } = &mut self.d;
+        let InstanceDraft { name, vrid, interface, vmac, ipvlan, addresses, excluded, .. } =
+            &mut self.d;
         let router = vmac::Router {
             name: name.as_str(),
             vrid: vrid.unwrap_or(0),
@@ -228,13 +230,15 @@ impl Resolver<'_, '_> {
         let ipv6 = addresses.iter().chain(excluded.iter()).any(|a| a.ip.is_ipv6());
         if let Some(draft) = vmac.take() {
             self.vmac = Some(vmac::of_instance(self.b, draft, &router, ipv6, self.ctx));
+        } else if let Some(draft) = ipvlan.take() {
+            self.vmac = Some(vmac::ipvlan_of_instance(self.b, draft, &router, ipv6));
         }
         let mut redundant = Vec::new();
         for address in addresses.iter_mut().chain(excluded) {
             let own = interface.as_deref() == Some(&address.interface)
                 && family_of(&address.ip) == self.family;
             match &self.vmac {
-                Some(vmac) if own => {
+                Some(vmac) if own && !vmac.is_ipvlan() => {
                     address.interface.clone_from(&vmac.name);
                     if address.use_vmac {
                         redundant.push(("use_vmac", address.ip, " and vrrp instance"));

@@ -32,6 +32,7 @@ const ETHERNET: InterfaceFacts = InterfaceFacts {
     ethernet: true,
     vrf_table: None,
     private_macvlan: None,
+    ipvlan: None,
 };
 
 /// A private macvlan on `eth0` with the MAC address of a VRID.
@@ -40,7 +41,8 @@ const fn macvlan(index: u32, vrid: u8) -> InterfaceFacts {
     InterfaceFacts { index, private_macvlan: Some((ETHERNET.index, mac)), ..ETHERNET }
 }
 
-/// A host with `lo`, `eth0`, `eth1`, a `tun0` without multicast, macvlans `left` and `mine`, and a VRF `blue`.
+/// A host with `lo`, `eth0`, `eth1`, a `tun0` without multicast, macvlans `left` and `mine`, an ipvlan `over.80`,
+/// and a VRF `blue`.
 struct TestHost(HashMap<&'static str, InterfaceFacts>);
 
 impl TestHost {
@@ -52,6 +54,7 @@ impl TestHost {
             ("tun0", InterfaceFacts { index: 4, multicast: false, ethernet: false, ..ETHERNET }),
             ("left", macvlan(6, 77)),
             ("mine", macvlan(7, 78)),
+            ("over.80", InterfaceFacts { index: 8, ipvlan: Some(ETHERNET.index), ..ETHERNET }),
             ("blue", InterfaceFacts { index: 5, vrf_table: Some(10), ..ETHERNET }),
         ]))
     }

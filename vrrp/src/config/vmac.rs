@@ -1,8 +1,9 @@
-//! `use_vmac` and what belongs to it: which interfaces are made for a virtual router, and their names.
+//! `use_vmac`, `use_ipvlan` and what belongs to them: which interfaces are made for a virtual router, and their names.
 
 use std::net::IpAddr;
 
-use config::{Class, Context, Line, Mode, Word};
+use config::{Class, Context, Line, Mode, Word, address};
+use netlink::Sublink;
 
 use super::builder::Builder;
 use super::instance::family_of;
@@ -15,15 +16,20 @@ const NAME_LIMIT: usize = 15;
 /// `vmac_prefix`, when it is not given.
 const PREFIX: &str = "vrrp";
 
-/// An interface with a virtual router's MAC address: a macvlan in private mode above its parent.
+/// An interface of a virtual router's own: a macvlan in private mode with its MAC address, or an ipvlan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Vmac {
     /// Its name.
     pub name: String,
     /// Name of the interface it stands on.
     pub parent: String,
-    /// 00-00-5E-00-01-VRID for IPv4, 00-00-5E-00-02-VRID for IPv6 (RFC 9568 §7.3), or as configured.
-    pub mac: [u8; 6],
+    /// What of the two.
+    pub sublink: Sublink,
+    /// 00-00-5E-00-01-VRID for IPv4, 00-00-5E-00-02-VRID for IPv6 (RFC 9568 §7.3), or as configured; `None` for an
+    /// ipvlan, which has its parent's.
+    pub mac: Option<[u8; 6]>,
+    /// An address of its own, with prefix length: that of an ipvlan.
+    pub address: Option<(IpAddr, u8)>,
     /// Family of the addresses it is for.
     pub family: Family,
     /// The MAC address was configured; `Some(true)` if as five octets before the VRID.
@@ -34,6 +40,23 @@ pub struct Vmac {
     pub notify_parent: bool,
     /// Whether it speaks IPv6.
     pub ipv6: bool,
+}
+
+impl Vmac {
+    /// Whether it is an ipvlan: then the virtual addresses are on its parent.
+    pub fn is_ipvlan(&self) -> bool {
+        matches!(self.sublink, Sublink::Ipvlan { .. })
+    }
+}
+
+/// `use_ipvlan` as it was written.
+#[derive(Clone, Debug, Default)]
+pub(super) struct IpvlanDraft {
+    pub name: Option<String>,
+    /// `IPVLAN_F_*`.
+    pub flags: Option<u16>,
+    pub address: Option<(IpAddr, u8)>,
+    pub group: Option<u32>,
 }
 
 /// `use_vmac` as it was written.
@@ -134,6 +157,113 @@ fn set_mac(b: &mut Builder, vmac: &mut VmacDraft, word: &Word, ctx: &mut Context
     b.complain(word.span, ctx, &problem);
 }
 
+/// `use_ipvlan`.
+pub(super) fn set_use_ipvlan(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
+    if b.draft.ipvlan.is_some() {
+        b.complain(line.span, ctx, "use_ipvlan already specified");
+        return;
+    }
+    let mut ipvlan = IpvlanDraft::default();
+    let mut words = line.words.iter();
+    while let Some(word) = words.next() {
+        let text = word.text.as_str();
+        let flags = ["bridge", "private", "vepa"].iter().position(|kind| *kind == text);
+        let problem = match flags {
+            Some(_) if ipvlan.flags.is_some() => {
+                format!("IPVLAN type already specified - ignoring '{text}'")
+            }
+            Some(flags) => {
+                ipvlan.flags = u16::try_from(flags).ok();
+                continue;
+            }
+            None if text == "group" => {
+                let group = words.next().and_then(|word| find_group(b, word, ctx));
+                ipvlan.group = group.or(ipvlan.group);
+                continue;
+            }
+            None if text == "name" => continue,
+            None => match set_ipvlan_place(b, &mut ipvlan, text) {
+                Some(problem) => problem,
+                None => continue,
+            },
+        };
+        b.complain(word.span, ctx, &problem);
+    }
+    b.draft.ipvlan = Some(ipvlan);
+}
+
+/// A word that is an address or a name; what is wrong with it.
+fn set_ipvlan_place(b: &mut Builder, ipvlan: &mut IpvlanDraft, text: &str) -> Option<String> {
+    let (ip, length) = text.split_once('/').map_or((text, None), |(ip, l)| (ip, Some(l)));
+    if let Some(ip) = address::parse(ip) {
+        let host: u8 = if ip.is_ipv6() { 128 } else { 32 };
+        let length = length.map_or(Some(host), |l| l.parse().ok().filter(|l| *l <= host));
+        return match length {
+            _ if ipvlan.address.is_some() => {
+                Some(format!("IPVLAN address already specified - ignoring '{text}'"))
+            }
+            _ if !b.agree_on_family(family_of(&ip)) => {
+                Some(format!("IPVLAN address {text} must be of the instance's family - ignoring"))
+            }
+            None => Some(format!("IPVLAN address {text} is invalid - ignoring")),
+            Some(length) => {
+                ipvlan.address = Some((ip, length));
+                None
+            }
+        };
+    }
+    if ipvlan.name.is_some() {
+        return Some(format!("IPVLAN interface already specified - ignoring '{text}'"));
+    }
+    if text.len() > NAME_LIMIT || text.contains('/') {
+        return Some(format!("IPVLAN interface name '{text}' not usable - ignoring"));
+    }
+    if let Some(other) = b.vmac_names.get(text) {
+        return Some(format!("VRRP instance {other} is already using {text} - ignoring name"));
+    }
+    if b.host.interface(text).is_some_and(|facts| facts.ipvlan.is_none()) {
+        return Some(format!(
+            "interface {text} already exists and is not an l2 ipvlan; ignoring name"
+        ));
+    }
+    b.vmac_names.insert(text.to_owned(), b.draft.name.clone());
+    ipvlan.name = Some(text.to_owned());
+    None
+}
+
+/// The ipvlan of an instance. One of its name that is there is taken over.
+pub(super) fn ipvlan_of_instance(
+    b: &mut Builder,
+    draft: IpvlanDraft,
+    router: &Router<'_>,
+    ipv6: bool,
+) -> Vmac {
+    let prefix = b.globals.settings.vmac_prefix.clone();
+    let prefix = prefix.as_deref().unwrap_or(PREFIX);
+    let index = b.host.interface(router.interface).map(|facts| facts.index);
+    let there = |name: &String| {
+        !b.vmac_names.contains_key(name)
+            && index.is_some()
+            && b.host.interface(name).is_some_and(|facts| facts.ipvlan == index)
+    };
+    let first = names(prefix, router.vrid, router.family).next().filter(there);
+    let name = draft.name.or(first);
+    let name = name.unwrap_or_else(|| free_name(b, prefix, router.vrid, router.family));
+    b.vmac_names.insert(name.clone(), router.name.to_owned());
+    Vmac {
+        name,
+        parent: router.interface.to_owned(),
+        sublink: Sublink::Ipvlan { mode: 0, flags: draft.flags.unwrap_or(0) },
+        mac: None,
+        address: draft.address,
+        family: router.family,
+        configured: None,
+        group: draft.group,
+        notify_parent: false,
+        ipv6: router.family == Family::V6 || ipv6,
+    }
+}
+
 /// What a virtual router is called, and where it is.
 pub(super) struct Router<'a> {
     pub name: &'a str,
@@ -169,7 +299,9 @@ pub(super) fn of_instance(
     Vmac {
         name,
         parent: router.interface.to_owned(),
-        mac,
+        sublink: Sublink::PRIVATE_MACVLAN,
+        mac: Some(mac),
+        address: None,
         family: router.family,
         configured: draft.mac.map(|mac| mac.with_vrid),
         group: draft.group,
@@ -201,7 +333,9 @@ pub(super) fn of_address<'a>(
     vmacs.push(Vmac {
         name,
         parent: parent.to_owned(),
-        mac,
+        sublink: Sublink::PRIVATE_MACVLAN,
+        mac: Some(mac),
+        address: None,
         family,
         configured: None,
         group: None,
@@ -254,21 +388,25 @@ fn choose_name(
     name
 }
 
-/// PREFIX.VRID, or the first of PREFIX`n`.VRID that nothing is called. IPv6 prefers 6 for `n`.
-fn free_name(b: &Builder, prefix: &str, vrid: u8, family: Family) -> String {
+/// PREFIX.VRID, then PREFIX`n`.VRID. IPv6 prefers 6 for `n`.
+fn names(prefix: &str, vrid: u8, family: Family) -> impl Iterator<Item = String> + '_ {
     let preferred = if family == Family::V6 { "6" } else { "" };
     let numbers = (1..=9999).map(|n: u32| n.to_string());
     let infixes = [String::new(), preferred.to_owned()].into_iter().chain(numbers);
-    let mut names = infixes.map(|infix| {
+    infixes.map(move |infix| {
         let end = format!("{infix}.{vrid}");
         let mut room = prefix.len().min(NAME_LIMIT - end.len());
         while !prefix.is_char_boundary(room) {
             room -= 1;
         }
         format!("{}{end}", &prefix[..room])
-    });
+    })
+}
+
+/// The first of these names that nothing is called.
+fn free_name(b: &Builder, prefix: &str, vrid: u8, family: Family) -> String {
     let free = |name: &String| !b.vmac_names.contains_key(name) && b.host.interface(name).is_none();
-    names.find(free).unwrap_or_default()
+    names(prefix, vrid, family).find(free).unwrap_or_default()
 }
 
 /// A VMAC that instances share which do not move together: all but the last of them cannot have it.

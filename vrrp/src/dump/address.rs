@@ -97,6 +97,12 @@ pub(super) fn address(out: &mut String, a: &AddressSettings, parent: Option<&str
     }
 }
 
+/// An address with its length, unless that is a host's own.
+pub(super) fn network(out: &mut String, address: IpAddr, prefix: u8) {
+    ip(out, address);
+    length(out, address, prefix);
+}
+
 fn ip(out: &mut String, ip: IpAddr) {
     // Writing to a string cannot fail.
     let _ = write!(out, "{ip}");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use scheduler::Time;
 
-use super::address::{ENTRY, list};
+use super::address::{ENTRY, list, network};
 use super::interface;
 use super::path;
 use super::scripts::transitions;
@@ -152,7 +152,8 @@ fn place(t: &mut Text, s: &Snapshot<'_>, inst: &Instance) {
     virtual_mac(t, s, c);
     t.put("   Interface = ").put(c.own_interface().unwrap_or("not configured"));
     if let (Some(_), Some(parent)) = (&c.vmac, &c.interface) {
-        t.put(", vmac on ").put(parent);
+        let ipvlan = c.vmac.as_ref().is_some_and(|vmac| vmac.is_ipvlan());
+        t.put(if ipvlan { ", ipvlan on " } else { ", vmac on " }).put(parent);
         t.put(if c.vmac_xmit_base { ", xmit base i/f" } else { "" });
     }
     t.end();
@@ -186,13 +187,23 @@ fn place(t: &mut Text, s: &Snapshot<'_>, inst: &Instance) {
 
 /// Its VMAC.
 fn virtual_mac(t: &mut Text, s: &Snapshot<'_>, c: &InstanceSettings) {
-    if let Some(vmac) = &c.vmac {
+    if let Some(vmac) = c.vmac.as_ref().filter(|vmac| vmac.is_ipvlan()) {
+        t.put("   Use IPVLAN, i/f ").put(&vmac.name).put(", is_up = ");
+        t.put(if s.made.contains(vmac.name.as_str()) { "true" } else { "false" });
+        if let Some((ip, prefix)) = vmac.address {
+            t.put(", i/f address = ");
+            network(t.raw(), ip, prefix);
+        }
+        let mode = vmac.sublink.mode();
+        t.put(", type ").put(mode.strip_prefix("L2 ").unwrap_or(mode)).end();
+    }
+    if let Some(vmac) = c.vmac.as_ref().filter(|vmac| !vmac.is_ipvlan()) {
         t.put("   Use VMAC, i/f name ").put(&vmac.name).put(", is_up = ");
         t.put(if s.made.contains(vmac.name.as_str()) { "true" } else { "false" });
         t.boolean(", xmit_base = ", c.vmac_xmit_base);
         if let Some(with_vrid) = vmac.configured {
             t.put("     MAC = ");
-            interface::octets(t, &vmac.mac);
+            interface::octets(t, &vmac.mac.unwrap_or_default());
             t.put(if with_vrid { " (using VRID)" } else { "" }).end();
         }
         if vmac.notify_parent {

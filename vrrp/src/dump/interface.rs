@@ -131,7 +131,8 @@ pub(super) fn octets(t: &mut Text, bytes: &[u8]) {
 
 fn is_vmac_of_ipv4(s: &Snapshot<'_>, name: &str) -> bool {
     let vmacs = || s.router.instances().iter().flat_map(|inst| inst.settings.vmacs());
-    s.made.contains(name) && vmacs().any(|v| v.name == name && v.family == Family::V4)
+    s.made.contains(name)
+        && vmacs().any(|v| v.name == name && v.family == Family::V4 && !v.is_ipvlan())
 }
 
 /// What a macvlan or ipvlan is, and stands on.

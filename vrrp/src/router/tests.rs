@@ -431,7 +431,9 @@ fn with_vmac() -> InstanceSettings {
     let vmac = Vmac {
         name: "vrrp.51".into(),
         parent: "eth0".into(),
-        mac: [0, 0, 0x5e, 0, 1, 51],
+        sublink: netlink::Sublink::PRIVATE_MACVLAN,
+        mac: Some([0, 0, 0x5e, 0, 1, 51]),
+        address: None,
         family: Family::V4,
         configured: None,
         group: None,

@@ -73,7 +73,7 @@ impl Vrrp {
             channel,
             announcer,
             vmacs: Vmacs::default(),
-            link_locals: HashMap::new(),
+            own_addresses: HashMap::new(),
             holdings: Holdings::default(),
             paths: Paths::default(),
             sysctls: Sysctls::default(),

@@ -118,7 +118,7 @@ impl Vrrp {
             }
         }
         if !sources.is_empty() {
-            self.give_link_locals();
+            self.give_own_addresses();
         }
         for index in &sources {
             if let Some(link) = self.view.link_at(*index) {
@@ -318,7 +318,7 @@ impl Vrrp {
         let before = inst.source;
         let index = match (&s.vmac, &s.interface) {
             // IPv4 sends from the parent's address, whatever the interface.
-            (Some(_), Some(parent)) if s.family == Family::V4 => {
+            (Some(vmac), Some(parent)) if s.family == Family::V4 && !vmac.is_ipvlan() => {
                 self.view.index(parent).unwrap_or(0)
             }
             _ => self.ports[i].interface,
@@ -385,7 +385,7 @@ impl Vrrp {
     /// acted on are returned.
     pub(super) fn begin_vmacs(&mut self, now: Time, budget: Duration) -> Vec<Change> {
         let mut changes = Vec::new();
-        if self.vmacs.is_empty() && self.link_locals.is_empty() {
+        if self.vmacs.is_empty() && self.own_addresses.is_empty() {
             return changes;
         }
         self.vmacs.delete(&self.view, &mut self.channel);
@@ -394,7 +394,7 @@ impl Vrrp {
         let Vrrp { vmacs, view, sysctls, channel, .. } = self;
         vmacs.make(now, view, sysctls, channel, budget);
         let changes = self.absorb(now, changes);
-        self.give_link_locals();
+        self.give_own_addresses();
         self.holdings.apply(&self.view, &mut self.channel);
         self.absorb(now, changes)
     }
@@ -422,9 +422,9 @@ impl Vrrp {
         }
     }
 
-    /// Gives VMACs that speak IPv6 the link-local address that they send from.
-    fn give_link_locals(&mut self) {
-        if self.vmacs.is_empty() && self.link_locals.is_empty() {
+    /// Gives VMACs that speak IPv6, and ipvlans, the address that they send from.
+    fn give_own_addresses(&mut self) {
+        if self.vmacs.is_empty() && self.own_addresses.is_empty() {
             return;
         }
         let instances = self.router.instances().iter();
@@ -432,15 +432,15 @@ impl Vrrp {
             instances.filter_map(|i| Some((i.settings.bound_to()?, i.settings.source?)));
         let link_local = |ip: &IpAddr| matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local());
         let configured = configured.filter(|(_, ip)| link_local(ip)).collect();
-        let new = self.vmacs.link_locals(&self.view, &self.virtual_addresses, &configured);
-        let old = std::mem::replace(&mut self.link_locals, new);
-        for (name, address) in &self.link_locals {
+        let new = self.vmacs.own_addresses(&self.view, &self.virtual_addresses, &configured);
+        let old = std::mem::replace(&mut self.own_addresses, new);
+        for (name, address) in &self.own_addresses {
             if old.get(name) != Some(address) {
                 self.holdings.want(address);
             }
         }
         for (name, address) in &old {
-            if self.link_locals.get(name) != Some(address) {
+            if self.own_addresses.get(name) != Some(address) {
                 self.holdings.unwant(address);
             }
         }

@@ -111,7 +111,7 @@ impl Sysctls {
         for interface in promoting {
             add(interface, Switch::PromoteSecondaries);
         }
-        for vmac in vmacs.filter(|vmac| vmac.family == Family::V4) {
+        for vmac in vmacs.filter(|vmac| vmac.family == Family::V4 && !vmac.is_ipvlan()) {
             add(&vmac.parent, Switch::ArpIgnore);
             add(&vmac.parent, Switch::ArpFilter);
             add(&vmac.parent, Switch::ArpAnnounce);
@@ -180,7 +180,11 @@ impl Sysctls {
     /// Sets up a VMAC that was just made.
     pub fn prepare_vmac(&self, vmac: &Vmac) {
         // One of IPv6 would otherwise answer ARP for every address of the host.
-        let count = if vmac.family == Family::V4 { OF_VMAC.len() } else { 1 };
+        let count = match vmac.family {
+            _ if vmac.is_ipvlan() => 0,
+            Family::V4 => OF_VMAC.len(),
+            Family::V6 => 1,
+        };
         for (file, value) in OF_VMAC.into_iter().take(count) {
             change(&self.path(&vmac.name, file), value);
         }
@@ -410,7 +414,9 @@ mod tests {
         Vmac {
             name: name.to_owned(),
             parent: "eth0".to_owned(),
-            mac: [0, 0, 0x5e, 0, 1, 51],
+            sublink: netlink::Sublink::PRIVATE_MACVLAN,
+            mac: Some([0, 0, 0x5e, 0, 1, 51]),
+            address: None,
             family,
             configured: None,
             group: None,

@@ -44,6 +44,7 @@ struct Wanted {
 struct Made {
     /// Index; `None` until the kernel has told it.
     index: Option<u32>,
+    sublink: Sublink,
     owner: String,
 }
 
@@ -147,14 +148,15 @@ impl Vmacs {
     pub fn delete(&mut self, view: &KernelView, channel: &mut Channel) {
         let wanted: HashMap<&str, &Vmac> =
             self.wanted.iter().map(|w| (w.vmac.name.as_str(), &w.vmac)).collect();
-        let stays = |name: &str, link: &Link| {
-            wanted.get(name).is_some_and(|vmac| is_same(vmac, link, view))
+        let stays = |name: &str, made: &Made, link: &Link| {
+            let vmac = wanted.get(name);
+            vmac.is_some_and(|v| v.sublink == made.sublink && is_same(v, link, view))
         };
         let mut doomed: Vec<(String, u32)> = Vec::new();
         let mut absent: Vec<String> = Vec::new();
-        for name in self.made.keys() {
+        for (name, made) in &self.made {
             match view.link(name) {
-                Some(link) if stays(name, link) => {}
+                Some(link) if stays(name, made, link) => {}
                 // Above a parent that was renamed it can do no harm, and is ours to delete at the stop.
                 Some(link) if link.sublink.is_some() => doomed.push((name.clone(), link.index)),
                 _ => absent.push(name.clone()),
@@ -263,8 +265,8 @@ impl Vmacs {
                 let request = SublinkRequest {
                     name: &vmac.name,
                     parent: parent.index,
-                    sublink: Sublink::PRIVATE_MACVLAN,
-                    mac: Some(vmac.mac),
+                    sublink: vmac.sublink,
+                    mac: vmac.mac,
                     group: vmac.group.unwrap_or(parent.group),
                 };
                 batch.add_sublink(&request, i as u64);
@@ -274,7 +276,10 @@ impl Vmacs {
             let wanted = &mut self.wanted[outcome.tag as usize];
             let (owner, name) = (&wanted.owner, &wanted.vmac.name);
             match outcome.result {
-                Ok(_) => log::info!("({owner}): Success creating VMAC interface {name}"),
+                Ok(_) => log::info!(
+                    "({owner}): Success creating {} interface {name}",
+                    kind(&wanted.vmac)
+                ),
                 Err(error) => {
                     log::error!("({owner}): Unable to create VMAC interface {name}: {error}");
                     wanted.refused = true;
@@ -301,14 +306,17 @@ impl Vmacs {
             }
             wanted.last = Some(now);
             sysctls.prepare_vmac(&wanted.vmac);
-            batch.without_link_local(&wanted.vmac.name, 0);
+            if !wanted.vmac.is_ipvlan() {
+                batch.without_link_local(&wanted.vmac.name, 0);
+            }
             batch.set_up(&wanted.vmac.name, i as u64 + 1);
             if let (true, Some(parent)) =
                 (wanted.vmac.notify_parent, view.link(&wanted.vmac.parent))
             {
                 batch.set_group(parent.index, parent.group, 0);
             }
-            let made = Made { index: None, owner: wanted.owner.clone() };
+            let sublink = wanted.vmac.sublink;
+            let made = Made { index: None, sublink, owner: wanted.owner.clone() };
             self.made.insert(wanted.vmac.name.clone(), made);
         }
         for outcome in channel.apply(&batch) {
@@ -324,17 +332,26 @@ impl Vmacs {
         }
     }
 
-    /// The link-local addresses of VMACs that speak IPv6: the configured source, else the parent's, which is the
+    /// The own addresses of ipvlans, and the link-local ones of VMACs that speak IPv6: the configured source, else the parent's, which is the
     /// same machine, else what the parent would have.
-    pub fn link_locals(
+    pub fn own_addresses(
         &self,
         view: &KernelView,
         virtual_addresses: &HashSet<IpAddr>,
         sources: &HashMap<&str, IpAddr>,
     ) -> HashMap<String, AddressSettings> {
-        let speaking = self.wanted.iter().filter(|w| w.speaks && w.vmac.family == Family::V6);
+        let speaking = self.wanted.iter().filter(|w| {
+            w.vmac.address.is_some()
+                || (w.speaks && w.vmac.family == Family::V6 && !w.vmac.is_ipvlan())
+        });
         let address = |wanted: &Wanted| {
             let (name, parent) = (wanted.vmac.name.as_str(), view.link(&wanted.vmac.parent)?);
+            if let Some((ip, prefix)) = wanted.vmac.address {
+                let preferred_lft = ip.is_ipv6().then_some(0);
+                let settings =
+                    AddressSettings { preferred_lft, ..AddressSettings::new(ip, prefix, name) };
+                return Some((name.to_owned(), settings));
+            }
             let of_parent = || view.source(parent.index, Family::V6, None, virtual_addresses);
             let configured = sources.get(name).copied();
             let ip = configured.or_else(of_parent).or_else(|| interface_identifier(&parent.mac))?;
@@ -348,10 +365,20 @@ impl Vmacs {
 
 /// Whether the interface is what is wanted.
 fn is_same(vmac: &Vmac, link: &Link, view: &KernelView) -> bool {
-    link.sublink == Some(Sublink::PRIVATE_MACVLAN)
-        && link.mac == vmac.mac
+    let alike = match (vmac.sublink, link.sublink) {
+        // All on one parent have the flags in common.
+        (Sublink::Ipvlan { mode, .. }, Some(Sublink::Ipvlan { mode: other, .. })) => mode == other,
+        (wanted, there) => there == Some(wanted),
+    };
+    alike
+        && vmac.mac.is_none_or(|mac| link.mac == mac)
         && link.parent.is_some()
         && link.parent == view.index(&vmac.parent)
+}
+
+/// As log lines call it.
+fn kind(vmac: &Vmac) -> &'static str {
+    if vmac.is_ipvlan() { "ipvlan" } else { "VMAC" }
 }
 
 /// The link-local address made from an Ethernet address (RFC 4291, appendix A).

@@ -32,7 +32,9 @@ fn addresses_of_the_instances_family_are_on_its_vmac() {
         &Vmac {
             name: "vrrp.51".into(),
             parent: "eth0".into(),
-            mac: [0, 0, 0x5e, 0, 1, 51],
+            sublink: netlink::Sublink::PRIVATE_MACVLAN,
+            mac: Some([0, 0, 0x5e, 0, 1, 51]),
+            address: None,
             family: Family::V4,
             configured: None,
             group: None,
@@ -61,7 +63,7 @@ fn names_are_the_first_that_are_free() {
     let settings = test(&text).settings();
     let expected = ["vrrp.51", "vrrp6.51", "vrrp.52", "vrrp.54", "vrrp1.54", "vrrp6.54"];
     assert_eq!(names(&settings), expected.map(|name| vec![name]));
-    assert_eq!(settings.instances[1].vmac.as_ref().unwrap().mac, [0, 0, 0x5e, 0, 2, 51]);
+    assert_eq!(settings.instances[1].vmac.as_ref().unwrap().mac, Some([0, 0, 0x5e, 0, 2, 51]));
 
     let globals = "global_defs {\nvmac_prefix a_prefix_that_is_long\nvmac_addr_prefix va\n}\n";
     let lines = "use_vmac\nuse_vmac_addr";
@@ -74,12 +76,12 @@ fn names_are_the_first_that_are_free() {
 fn mac_addresses_can_be_given_whole_or_without_the_vrid() {
     let mac = |lines: &str| {
         let vmac = read_one(lines, "10.0.0.1").vmac.unwrap();
-        (vmac.mac, vmac.configured)
+        (vmac.mac.unwrap(), vmac.configured)
     };
     assert_eq!(mac("use_vmac 02:0:0:0:0:a"), ([2, 0, 0, 0, 0, 10], Some(false)));
     assert_eq!(mac("use_vmac name v 02:00:00:00:07:"), ([2, 0, 0, 0, 7, 51], Some(true)));
     let given = read_one("strict_mode\nuse_vmac 02:00:00:00:00:01", "10.0.0.1").vmac.unwrap();
-    assert_eq!((given.mac, given.configured), ([0, 0, 0x5e, 0, 1, 51], None));
+    assert_eq!((given.mac.unwrap(), given.configured), ([0, 0, 0x5e, 0, 1, 51], None));
     let vmac = read_one("use_vmac group 7 netlink_notify_msg", "10.0.0.1").vmac.unwrap();
     assert_eq!((vmac.group, vmac.notify_parent), (Some(7), true));
 }
@@ -96,7 +98,7 @@ fn single_addresses_and_those_elsewhere_can_have_a_vmac() {
     let on: Vec<&str> =
         i.addresses.iter().chain(&i.excluded).map(|a| a.interface.as_str()).collect();
     assert_eq!(on, ["vrrp.51", "vrrp1.51", "vrrp1.51", "vrrp6.51", "vrrp6.51"]);
-    assert_eq!(i.address_vmacs[1].mac, [0, 0, 0x5e, 0, 2, 51]);
+    assert_eq!(i.address_vmacs[1].mac, Some([0, 0, 0x5e, 0, 2, 51]));
     assert!(i.address_vmacs[1].ipv6 && !i.address_vmacs[0].ipv6);
 }
 
@@ -165,4 +167,49 @@ fn a_vmac_is_shared_within_a_sync_group_only() {
     let group = "vrrp_sync_group G {\ngroup {\nA\nB\n}\n}\n";
     let settings = test(&format!("{text}{group}")).settings();
     assert!(settings.instances.iter().all(|i| i.config_fault.is_none()));
+}
+
+#[test]
+fn an_ipvlan_carries_the_adverts_and_its_address_is_their_source() {
+    let i = read_one("use_ipvlan private ipv 10.0.0.9/24", "10.0.0.1");
+    let vmac = i.vmac.as_deref().unwrap();
+    assert_eq!((vmac.name.as_str(), vmac.parent.as_str()), ("ipv", "eth0"));
+    assert_eq!(vmac.sublink, netlink::Sublink::Ipvlan { mode: 0, flags: 1 });
+    let address = "10.0.0.9".parse().unwrap();
+    assert_eq!((vmac.mac, vmac.address), (None, Some((address, 24))));
+    assert_eq!((i.source, i.bound_to()), (Some(address), Some("ipv")));
+    assert_eq!(i.addresses[0].interface, "eth0");
+
+    let i = read_one("use_ipvlan 10.0.0.9\nmcast_src_ip 10.0.0.7", "10.0.0.1");
+    assert_eq!(i.source, "10.0.0.7".parse().ok());
+    let vmac = i.vmac.unwrap();
+    assert_eq!((vmac.name.as_str(), vmac.address), ("vrrp.51", Some((address, 32))));
+    assert!(!vmac.ipv6);
+
+    let i = read_one("use_ipvlan", "fe80::1");
+    assert!(i.config_fault.is_none() && i.source.is_none());
+    // `over.80` is an ipvlan on `eth0`, of a run that was killed.
+    let text = "global_defs {\nvmac_prefix over\n}\n".to_owned();
+    let text = text + &instances(&[("A", 80, "use_ipvlan 10.0.0.9", "10.0.0.1")]);
+    assert_eq!(names(&test(&text).settings()), [["over.80"]]);
+}
+
+#[test]
+fn words_of_use_ipvlan_are_refused_one_by_one() {
+    for (line, text) in [
+        ("use_ipvlan private vepa 10.0.0.9", "IPVLAN type already specified - ignoring 'vepa'"),
+        ("use_ipvlan 10.0.0.9 10.0.0.8", "IPVLAN address already specified"),
+        ("use_ipvlan 10.0.0.9 fe80::1", "IPVLAN address already specified"),
+        ("use_ipvlan 10.0.0.9/33", "IPVLAN address 10.0.0.9/33 is invalid"),
+        ("use_ipvlan a b 10.0.0.9", "IPVLAN interface already specified - ignoring 'b'"),
+        ("use_ipvlan eth1 10.0.0.9", "interface eth1 already exists and is not an l2 ipvlan"),
+        ("use_ipvlan group nobody 10.0.0.9", "group nobody not found"),
+        ("use_ipvlan", "IPv4 ipvlan requires a source ip address"),
+    ] {
+        let outcome = test(&instances(&[("A", 51, line, "10.0.0.1")]));
+        assert!(outcome.said(text), "{line}: {:?}", outcome.problems());
+    }
+    let outcome = test(&instances(&[("A", 51, "use_vmac\nuse_ipvlan 10.0.0.9", "10.0.0.1")]));
+    assert!(outcome.said("use_ipvlan is ignored beside use_vmac"));
+    assert!(!outcome.settings().instances[0].vmac.as_ref().unwrap().is_ipvlan());
 }

@@ -281,7 +281,9 @@ fn a_vmac_is_told_with_its_parent() {
     let vmac = Vmac {
         name: "vr".into(),
         parent: "v0".into(),
-        mac: [2, 0, 0, 0, 0, 0x34],
+        sublink: netlink::Sublink::PRIVATE_MACVLAN,
+        mac: Some([2, 0, 0, 0, 0, 0x34]),
+        address: None,
         family: Family::V4,
         configured: Some(true),
         group: Some(7),
