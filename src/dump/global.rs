@@ -254,7 +254,7 @@ impl Rows {
         self.row("Gratuitous ARP lower priority delay", or(delay, defaults.garp_delay));
         self.row("Gratuitous ARP lower priority repeat", or(repeat, defaults.garp_repeat));
         self.row("Num adverts before down", defaults.down_timer_adverts);
-        let (seconds, all) = globals.recorded.garp_extra_if;
+        let (seconds, all) = defaults.garp_extra_if;
         let secondary = if all { "i/f" } else { "VMAC" };
         let secondary = format!("Gratuitous ARP for each secondary {secondary}");
         self.row(&secondary, format_args!("{seconds}s"));

@@ -420,7 +420,8 @@ fn a_reload_touches_only_what_changed() {
     daemon.stop();
 }
 
-/// A VMAC goes down with its parent, and must not be believed sooner.
+/// A VMAC goes down with its parent, and must not be believed sooner. One that sends no adverts is kept in the minds of
+/// switches by `garp_extra_if`.
 #[test]
 fn delays_of_the_parent_hold_for_its_vmac() {
     if !ready() {
@@ -429,7 +430,15 @@ fn delays_of_the_parent_hold_for_its_vmac() {
     let lan = Lan::new();
     let a = lan.host("a", 1);
     let configuration = "interface_up_down_delays {\n  eth0 3 3\n}\n".to_owned()
-        + &instance("D", 89, 150, "advert_int 2\n  use_vmac", &["10.9.0.89/32"]);
+        + &instance("D", 89, 150, "advert_int 2\n  use_vmac", &["10.9.0.89/32"])
+        + &instance(
+            "E",
+            91,
+            150,
+            "advert_int 2\n  use_vmac\n  vmac_xmit_base\n  garp_master_repeat 1\n  garp_master_delay 1\n  \
+             garp_extra_if 1",
+            &["10.9.0.91/32"],
+        );
     let daemon = start(&a, &configuration);
     daemon.wait_log("(D) Entering BACKUP STATE");
     a.set_link(false);
@@ -441,6 +450,11 @@ fn delays_of_the_parent_hold_for_its_vmac() {
     }
     a.wait_holds("10.9.0.89", true);
     assert_eq!(daemon.logged("FAULT"), 0);
+    wait_for("10.9.0.91 is announced again and again", || {
+        let packets = lan.capture().packets();
+        let own = |p: &testbed::Packet| p.get("eth.src") == "00:00:5e:00:01:5b";
+        packets.iter().filter(|p| p.announces("10.9.0.91") && own(p)).count() >= 5
+    });
     daemon.stop();
 }
 

@@ -287,12 +287,14 @@ impl Vrrp {
     fn plan_announcements(&mut self, actions: &[Action]) {
         for action in actions {
             match action {
-                Action::Announce { .. } | Action::AnnounceSource { .. } => {
+                Action::Announce { .. }
+                | Action::AnnounceExtra { .. }
+                | Action::AnnounceSource { .. } => {
                     self.announcements.push(action.clone());
                 }
                 Action::CancelAnnounce { instance } => {
                     self.announcements.retain(
-                        |a| !matches!(a, Action::Announce { instance: i, .. } if i == instance),
+                        |a| !matches!(a, Action::Announce { instance: i, .. } | Action::AnnounceExtra { instance: i } if i == instance),
                     );
                     let list = self.announcements(*instance);
                     self.announcer.cancel(&list);
@@ -323,6 +325,7 @@ impl Vrrp {
                     let name = &self.router.instances()[instance].settings.name;
                     self.announcer.announce(now, Some(name), &list, rounds, &self.view);
                 }
+                Action::AnnounceExtra { instance } => self.announce_extra(now, instance),
                 Action::AnnounceSource { instance } => self.announce_source(now, instance),
                 _ => {}
             }
@@ -338,6 +341,15 @@ impl Vrrp {
             .chain(&s.excluded)
             .map(|a| Announcement { interface: a.interface.clone(), ip: a.ip })
             .collect()
+    }
+
+    fn announce_extra(&mut self, now: Time, instance: usize) {
+        let s = &self.router.instances()[instance].settings;
+        let list: Vec<Announcement> = s
+            .extra_addresses()
+            .map(|a| Announcement { interface: a.interface.clone(), ip: a.ip })
+            .collect();
+        self.announcer.announce(now, Some(&s.name), &list, 1, &self.view);
     }
 
     fn announce_source(&mut self, now: Time, instance: usize) {

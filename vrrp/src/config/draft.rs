@@ -68,6 +68,7 @@ pub(super) struct InstanceDraft {
     pub garp_repeat: Option<u32>,
     pub garp_refresh: Option<u32>,
     pub garp_refresh_repeat: Option<u32>,
+    pub garp_extra_if: Option<(u32, bool)>,
     pub lower_prio_delay: Option<u32>,
     pub lower_prio_repeat: Option<u32>,
     pub trackers: Trackers,

@@ -195,8 +195,7 @@ pub static GLOBALS: Table<Builder> = Table::new(&[
             "period of gratuitous ARP on further interfaces with addresses",
         )
         .or("off")
-        .unit("s")
-        .not_yet(),
+        .unit("s"),
         set_extra_if,
     ),
     B::new(

@@ -4,7 +4,7 @@ use config::{Args, Keyword, Row, Table, check};
 
 use super::auth::{AUTHENTICATION, HMAC};
 use super::builder::Builder;
-use super::globals::{check_extra_if, number32, set, small};
+use super::globals::{number32, set, set_instance_extra_if, small};
 use super::instance::*;
 use super::track;
 use super::vmac::{set_use_ipvlan, set_use_vmac};
@@ -127,15 +127,14 @@ pub static INSTANCE: Table<Builder> = Table::new(&[
             "period of gratuitous ARP on further interfaces with addresses",
         )
         .or("vrrp_garp_extra_if")
-        .unit("s")
-        .not_yet(),
-        check_extra_if,
+        .unit("s"),
+        set_instance_extra_if,
     ),
     B::new(
         Keyword::new("vmac_garp_intvl", Args::Free("[all] SECONDS"), "old name of garp_extra_if")
             .alias("garp_extra_if", true)
             .unit("s"),
-        check_extra_if,
+        set_instance_extra_if,
     ),
     // Unicast and multicast.
     B::new(

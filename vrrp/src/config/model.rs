@@ -88,8 +88,6 @@ pub struct Globals {
 /// `global_defs` of VRRP that nothing acts on yet, or ever, and dumps show.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recorded {
-    /// `vrrp_garp_extra_if`: seconds, and whether for `all` interfaces.
-    pub garp_extra_if: (u32, bool),
     /// `nftables`: the table's name.
     pub nftables: Option<String>,
     /// `nftables_priority`.
@@ -113,7 +111,6 @@ pub struct Recorded {
 impl Default for Recorded {
     fn default() -> Self {
         Recorded {
-            garp_extra_if: (0, false),
             nftables: None,
             nftables_priority: -1,
             nftables_ifindex: false,
@@ -141,6 +138,8 @@ pub struct InstanceDefaults {
     pub garp_refresh: u32,
     /// `vrrp_garp_master_refresh_repeat`.
     pub garp_refresh_repeat: u32,
+    /// `vrrp_garp_extra_if`: seconds, and whether for `all` interfaces.
+    pub garp_extra_if: (u32, bool),
     /// `vrrp_garp_lower_prio_delay`, seconds.
     pub lower_prio_delay: Option<u32>,
     /// `vrrp_garp_lower_prio_repeat`.
@@ -173,6 +172,7 @@ impl Default for InstanceDefaults {
             garp_repeat: 5,
             garp_refresh: 0,
             garp_refresh_repeat: 1,
+            garp_extra_if: (0, false),
             lower_prio_delay: None,
             lower_prio_repeat: None,
             down_timer_adverts: 3,
@@ -415,6 +415,21 @@ impl InstanceSettings {
         self.vmac.as_deref().into_iter().chain(&self.address_vmacs)
     }
 
+    /// The first address on each interface that `garp_extra_if` is for: VMACs that no adverts leave from, and with
+    /// `all` other such interfaces.
+    pub fn extra_addresses(&self) -> impl Iterator<Item = &AddressSettings> {
+        let all = || self.addresses.iter().chain(&self.excluded);
+        let is_extra = |a: &AddressSettings| {
+            self.bound_to() != Some(&a.interface)
+                && (self.garp.extra_all || self.parent_of(&a.interface).is_some())
+        };
+        let is_first = move |at: usize, a: &AddressSettings| {
+            all().take(at).all(|earlier| earlier.interface != a.interface)
+        };
+        let numbered = all().enumerate();
+        numbered.filter(move |(at, a)| is_extra(a) && is_first(*at, a)).map(|(_, a)| a)
+    }
+
     /// What the VMAC with this name stands on; `None` for other interfaces.
     pub fn parent_of(&self, name: &str) -> Option<&str> {
         self.vmacs().find(|vmac| vmac.name == name).map(|vmac| vmac.parent.as_str())
@@ -511,6 +526,8 @@ impl Default for GarpSettings {
             repeat: 5,
             refresh: Duration::ZERO,
             refresh_repeat: 1,
+            extra: Duration::ZERO,
+            extra_all: false,
             lower_prio_delay: Duration::from_secs(5),
             lower_prio_repeat: 5,
         }
@@ -528,6 +545,10 @@ pub struct GarpSettings {
     pub refresh: Duration,
     /// Messages for each address in a refresh.
     pub refresh_repeat: u32,
+    /// Period of messages on interfaces that no adverts leave from; zero: none.
+    pub extra: Duration,
+    /// They are sent on all such interfaces, not on VMACs only.
+    pub extra_all: bool,
     /// Delay of the extra burst after a lower-priority advert; zero: none.
     pub lower_prio_delay: Duration,
     /// Messages after a lower-priority advert; zero: none.

@@ -500,11 +500,14 @@ impl Resolver<'_, '_> {
     fn garp(&mut self) -> GarpSettings {
         let g = &self.b.globals;
         let seconds = |s: u32| Duration::from_secs(u64::from(s));
+        let (extra, extra_all) = self.d.garp_extra_if.unwrap_or(g.defaults.garp_extra_if);
         let mut garp = GarpSettings {
             delay: seconds(self.d.garp_delay.unwrap_or(g.defaults.garp_delay)),
             repeat: self.d.garp_repeat.unwrap_or(g.defaults.garp_repeat),
             refresh: seconds(self.d.garp_refresh.unwrap_or(g.defaults.garp_refresh)),
             refresh_repeat: self.d.garp_refresh_repeat.unwrap_or(g.defaults.garp_refresh_repeat),
+            extra: seconds(extra),
+            extra_all,
             lower_prio_delay: Duration::ZERO,
             lower_prio_repeat: 0,
         };
@@ -542,7 +545,7 @@ impl Resolver<'_, '_> {
         let (strict, g, d) = (self.strict, &self.b.globals, self.d);
         let mut notify = d.notify;
         notify.smtp_alert = d.smtp_alert.unwrap_or(self.b.notify.smtp_alert_vrrp());
-        InstanceSettings {
+        let mut settings = InstanceSettings {
             vrid: d.vrid.unwrap_or(0),
             priority: self.priority,
             wants_master: self.wants_master,
@@ -597,6 +600,10 @@ impl Resolver<'_, '_> {
             address_vmacs: self.address_vmacs,
             vrf: d.vrf,
             name: d.name,
+        };
+        if !settings.garp.extra.is_zero() && settings.extra_addresses().next().is_none() {
+            settings.garp.extra = Duration::ZERO;
         }
+        settings
     }
 }

@@ -246,6 +246,11 @@ fn garp(t: &mut Text, g: &GarpSettings) {
 fn election(t: &mut Text, inst: &Instance) {
     let c = &*inst.settings;
     t.number("   Down timer adverts = ", c.down_timer_adverts);
+    if !c.garp.extra.is_zero() {
+        let kind = if c.garp.extra_all { "i/f" } else { "VMAC" };
+        t.put("   Gratuitous ARP for each secondary ").put(kind).put(" = ");
+        t.int(signed(c.garp.extra.as_secs())).end();
+    }
     t.boolean("   Send advert after receive lower priority advert = ", !c.lower_prio_no_advert);
     t.boolean("   Send advert after receive higher priority advert = ", c.higher_prio_send_advert);
     if inst.is_owner() {

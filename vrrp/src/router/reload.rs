@@ -240,6 +240,11 @@ impl Router {
         } else if changed.refresh {
             inst.refresh_at = now + garp.refresh;
         }
+        if garp.extra.is_zero() {
+            inst.extra_at = Time::NEVER;
+        } else if changed.extra {
+            inst.extra_at = now + garp.extra;
+        }
         if changed.advert {
             self.advert(now, i, out);
         }
@@ -277,6 +282,8 @@ pub(crate) struct Changed {
     added: bool,
     /// `garp_master_refresh`.
     refresh: bool,
+    /// `garp_extra_if`.
+    extra: bool,
     /// Something its adverts carry.
     advert: bool,
     /// Something the master-down interval is made of.
@@ -301,7 +308,8 @@ impl Instance {
             || old.authentication != new.authentication
             || old.peers != new.peers;
         let refresh = old.garp.refresh != new.garp.refresh;
-        self.changed = Some(Changed { added, refresh, advert, timing });
+        let extra = old.garp.extra != new.garp.extra;
+        self.changed = Some(Changed { added, refresh, extra, advert, timing });
         // A v3 BACKUP goes on counting in the interval its master said.
         let learnt = self.state == State::Backup
             && (old.version, new.version) == (Version::V3, Version::V3)

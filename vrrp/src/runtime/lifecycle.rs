@@ -495,7 +495,9 @@ impl Vrrp {
         let positions: HashMap<usize, usize> =
             self.map.iter().enumerate().filter_map(|(new, old)| Some(((*old)?, new))).collect();
         self.announcements.retain_mut(|action| match action {
-            Action::Announce { instance, .. } | Action::AnnounceSource { instance } => {
+            Action::Announce { instance, .. }
+            | Action::AnnounceExtra { instance }
+            | Action::AnnounceSource { instance } => {
                 positions.get(instance).map(|new| *instance = *new).is_some()
             }
             _ => false,

@@ -213,3 +213,27 @@ fn words_of_use_ipvlan_are_refused_one_by_one() {
     assert!(outcome.said("use_ipvlan is ignored beside use_vmac"));
     assert!(!outcome.settings().instances[0].vmac.as_ref().unwrap().is_ipvlan());
 }
+
+#[test]
+fn extra_messages_are_for_interfaces_that_no_adverts_leave_from() {
+    let extra = |lines: &str| {
+        let addresses = "10.0.0.1\n10.0.0.2\n10.0.0.3 dev eth1\n10.0.0.4 dev eth1\n\
+                         10.0.0.5 dev eth1 use_vmac";
+        let i = read_one(&format!("{lines}\ngarp_extra_if 20"), addresses);
+        let list: Vec<String> = i.extra_addresses().map(|a| a.ip.to_string()).collect();
+        (list.join(" "), i.garp.extra.as_secs())
+    };
+    assert_eq!(extra("use_vmac"), ("10.0.0.5".into(), 20));
+    assert_eq!(extra("use_vmac\nvmac_xmit_base"), ("10.0.0.1 10.0.0.5".into(), 20));
+
+    let globals = "global_defs {\nvrrp_garp_extra_if all 30\n}\n";
+    let of = |lines: &str, addresses: &str| {
+        let text = format!("{globals}{}", instances(&[("A", 51, lines, addresses)]));
+        let i = test(&text).settings().instances.remove(0);
+        let list: Vec<String> = i.extra_addresses().map(|a| a.ip.to_string()).collect();
+        (list.join(" "), i.garp.extra.as_secs())
+    };
+    assert_eq!(of("", "10.0.0.1\n10.0.0.3 dev eth1"), ("10.0.0.3".into(), 30));
+    assert_eq!(of("", "10.0.0.1"), (String::new(), 0), "there is none");
+    assert_eq!(of("garp_extra_if 0", "10.0.0.3 dev eth1").1, 0);
+}
