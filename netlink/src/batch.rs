@@ -126,6 +126,7 @@ impl Batch {
     /// that group already.
     pub fn set_group(&mut self, index: u32, group: u32, tag: u64) {
         let written = sublink::write_group(&mut self.writer, index, group);
+        // One that has gone meanwhile is no error.
         self.written(tag, Operation::Delete, written);
     }
 

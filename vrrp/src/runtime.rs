@@ -13,7 +13,8 @@
 //!
 //! - [`dispatch`]: socket to instance.
 //! - [`kernel_view`], [`links`]: what the kernel has, and what its events mean for instances.
-//! - [`vmacs`]: the interfaces made for virtual routers. [`holdings`]: the virtual addresses held. [`announcer`]: who is told about them.
+//! - [`vmacs`]: the interfaces made for virtual routers. [`holdings`]: the virtual addresses held.
+//!   [`announcer`]: who is told about them.
 //! - [`port`]: an instance's prebuilt advert and what it expects of others'.
 //! - [`checks`]: `vrrp_script`. [`files`]: `track_file`.
 //! - [`statics`]: `track_group`. [`sysctl`]: settings of the kernel that are changed while it runs.

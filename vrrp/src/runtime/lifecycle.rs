@@ -12,11 +12,11 @@ use super::announcer::Announcer;
 use super::dispatch::Endpoint;
 use super::holdings::{Holdings, request};
 use super::kernel_view::KernelView;
-use super::links::{Debounce, RELOAD_BUDGET};
+use super::links::Debounce;
 use super::paths::{self, Paths};
 use super::port::Port;
 use super::sysctl::Sysctls;
-use super::vmacs::Vmacs;
+use super::vmacs::{RELOAD_BUDGET, Vmacs};
 use super::{
     Dropped, HasVrrp, Vrrp, checks, files, finish, log_addresses, tell, watch_kernel, watch_socket,
 };

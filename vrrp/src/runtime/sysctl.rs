@@ -5,7 +5,7 @@
 //! what had the wanted value already is left alone. An interface is known by its index, so that one
 //! that was renamed gets its value back and one that was made anew is set anew. A VMAC's own settings go with it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -71,8 +71,8 @@ pub(super) struct Sysctls {
     /// How many want it, by interface.
     wanted: HashMap<(String, Switch), u32>,
     held: HashMap<(u32, Switch), Held>,
-    /// Some VMAC needs `rp_filter` to be each interface's own matter.
-    loose: bool,
+    /// VMACs of IPv4, which need `rp_filter` to be each interface's own matter.
+    loose: HashSet<String>,
     loosened: Option<Loosened>,
     /// What `igmp_link_local_mcast_reports` was.
     reports: Option<String>,
@@ -90,7 +90,7 @@ impl Sysctls {
             root,
             wanted: HashMap::new(),
             held: HashMap::new(),
-            loose: false,
+            loose: HashSet::new(),
             loosened: None,
             reports: None,
         }
@@ -104,7 +104,7 @@ impl Sysctls {
         vmacs: impl Iterator<Item = &'a Vmac>,
     ) {
         self.wanted.clear();
-        self.loose = false;
+        self.loose.clear();
         let mut add = |interface: &str, switch| {
             *self.wanted.entry((interface.to_owned(), switch)).or_default() += 1;
         };
@@ -115,7 +115,7 @@ impl Sysctls {
             add(&vmac.parent, Switch::ArpIgnore);
             add(&vmac.parent, Switch::ArpFilter);
             add(&vmac.parent, Switch::ArpAnnounce);
-            self.loose = true;
+            self.loose.insert(vmac.name.clone());
         }
     }
 
@@ -131,7 +131,7 @@ impl Sysctls {
                 self.held.insert((index, *switch), Held { name: name.clone(), original });
             }
         }
-        if self.loose && self.loosened.is_none() {
+        if !self.loose.is_empty() && self.loosened.is_none() {
             self.loosened = self.loosen();
         }
     }
@@ -146,7 +146,8 @@ impl Sysctls {
             let Ok(name) = entry.file_name().into_string() else { continue };
             let path = self.path(&name, RP_FILTER);
             let own = fs::read_to_string(&path).unwrap_or_default().trim().to_owned();
-            if name == "all" || own.parse::<u32>().is_ok_and(|own| own >= least) {
+            let enough = own.parse::<u32>().is_ok_and(|own| own >= least);
+            if name == "all" || self.loose.contains(&name) || enough {
                 continue;
             }
             if name == "default" {
@@ -207,7 +208,7 @@ impl Sysctls {
                 put_back(&self.path(name, switch.file()), switch.value(), &old.original);
             }
         }
-        if !self.loose {
+        if self.loose.is_empty() {
             self.tighten();
         }
     }
@@ -226,7 +227,7 @@ impl Sysctls {
     /// Puts everything back.
     pub fn restore(&mut self, view: &KernelView) {
         self.wanted.clear();
-        self.loose = false;
+        self.loose.clear();
         self.release(view);
         if let Some(original) = self.reports.take() {
             put_back(&self.root.join(REPORTS), "0", &original);
@@ -478,6 +479,22 @@ mod tests {
         host.write_to("eth0", "rp_filter", "2");
         sysctls.restore(&links);
         assert_eq!(all(), ["1", "0", "2", "2"], "eth0 was changed by somebody else since");
+    }
+
+    /// Somebody sets it again while there are VMACs.
+    #[test]
+    fn rp_filter_of_a_vmac_itself_stays_0() {
+        let host = host_for_vmacs("rp-filter-again");
+        host.write_to("all", "rp_filter", "0");
+        let links = view(&[(2, "eth0")]);
+        let mut sysctls = Sysctls::under(host.0.clone());
+        let vmacs = [vmac("vrrp.51", Family::V4)];
+        sysctls.want(std::iter::empty(), vmacs.iter());
+        sysctls.set(&links);
+        host.write_to("all", "rp_filter", "1");
+        sysctls.set(&links);
+        let values = ["all", "eth0", "vrrp.51"].map(|name| host.read_from(name, "rp_filter"));
+        assert_eq!(values, ["0", "1", "0"]);
     }
 
     #[test]

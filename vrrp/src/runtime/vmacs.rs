@@ -9,10 +9,11 @@ use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
-use netlink::{Batch, Channel, Link, Sublink, SublinkRequest};
+use netlink::{Applied, Batch, Channel, Link, Sublink, SublinkRequest};
 use scheduler::Time;
 
-use super::kernel_view::KernelView;
+use super::Vrrp;
+use super::kernel_view::{Change, KernelView};
 use super::sysctl::Sysctls;
 use crate::config::{AddressSettings, Family, InstanceSettings, Vmac};
 
@@ -21,6 +22,11 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// Interfaces made before the time is looked at: one takes a quarter of a millisecond.
 const AT_ONCE: usize = 4;
+
+/// How long a part of many VMACs may keep the loop from its sockets, and a reload at once.
+const VMAC_BUDGET: Duration = Duration::from_millis(2);
+/// The same at once when a reload begins.
+pub(super) const RELOAD_BUDGET: Duration = Duration::from_millis(20);
 
 /// A number for the group that interfaces are moved to so that they can be deleted together.
 const DOOMED: u32 = 0x6b61_0000;
@@ -157,7 +163,6 @@ impl Vmacs {
         for (name, made) in &self.made {
             match view.link(name) {
                 Some(link) if stays(name, made, link) => {}
-                // Above a parent that was renamed it can do no harm, and is ours to delete at the stop.
                 Some(link) if link.sublink.is_some() => doomed.push((name.clone(), link.index)),
                 _ => absent.push(name.clone()),
             }
@@ -244,24 +249,31 @@ impl Vmacs {
         sysctls: &Sysctls,
         channel: &mut Channel,
     ) {
-        let leftovers: Vec<(String, u32)> = some
-            .iter()
-            .filter_map(|&i| {
-                let vmac = &self.wanted[i].vmac;
-                let link = view.link(&vmac.name)?;
-                let unlike = link.sublink.is_some() && !is_same(vmac, link, view);
-                unlike.then(|| (vmac.name.clone(), link.index))
-            })
-            .collect();
-        for (name, _) in &leftovers {
-            log::info!("VMAC {name} already exists but is incompatible. It will be deleted");
+        let places: Vec<Place> = some.iter().map(|&i| place(&self.wanted[i].vmac, view)).collect();
+        let mut leftovers = Vec::new();
+        for (&i, place) in some.iter().zip(&places) {
+            let wanted = &mut self.wanted[i];
+            let (owner, name) = (&wanted.owner, &wanted.vmac.name);
+            match *place {
+                Place::Free | Place::Taken => {}
+                Place::Leftover(index) => {
+                    log::info!(
+                        "({owner}) VMAC {name} already exists but is incompatible. It will be deleted"
+                    );
+                    leftovers.push((name.clone(), index));
+                }
+                Place::Foreign => {
+                    log::error!("({owner}): interface {name} already exists and is something else");
+                    wanted.refused = true;
+                }
+            }
         }
         self.delete_links(&leftovers, view, channel);
         let mut batch = Batch::new();
-        for &i in some {
+        for (&i, place) in some.iter().zip(&places) {
             let vmac = &self.wanted[i].vmac;
             let Some(parent) = view.link(&vmac.parent) else { continue };
-            if view.link(&vmac.name).is_none_or(|link| !is_same(vmac, link, view)) {
+            if matches!(place, Place::Free | Place::Leftover(_)) {
                 let request = SublinkRequest {
                     name: &vmac.name,
                     parent: parent.index,
@@ -276,10 +288,12 @@ impl Vmacs {
             let wanted = &mut self.wanted[outcome.tag as usize];
             let (owner, name) = (&wanted.owner, &wanted.vmac.name);
             match outcome.result {
-                Ok(_) => log::info!(
-                    "({owner}): Success creating {} interface {name}",
-                    kind(&wanted.vmac)
-                ),
+                // Somebody was faster; the kernel will have told of it by then.
+                Ok(Applied::Existed) => wanted.not_before = Some(now + PAUSE),
+                Ok(_) => {
+                    let kind = if wanted.vmac.is_ipvlan() { "ipvlan" } else { "VMAC" };
+                    log::info!("({owner}): Success creating {kind} interface {name}");
+                }
                 Err(error) => {
                     log::error!("({owner}): Unable to create VMAC interface {name}: {error}");
                     wanted.refused = true;
@@ -301,7 +315,7 @@ impl Vmacs {
         let mut batch = Batch::new();
         for &i in some {
             let wanted = &mut self.wanted[i];
-            if wanted.refused {
+            if wanted.refused || wanted.not_before.is_some() {
                 continue;
             }
             wanted.last = Some(now);
@@ -376,9 +390,24 @@ fn is_same(vmac: &Vmac, link: &Link, view: &KernelView) -> bool {
         && link.parent == view.index(&vmac.parent)
 }
 
-/// As log lines call it.
-fn kind(vmac: &Vmac) -> &'static str {
-    if vmac.is_ipvlan() { "ipvlan" } else { "VMAC" }
+/// What is where a VMAC is to be.
+enum Place {
+    Free,
+    /// What is wanted.
+    Taken,
+    /// A VMAC of an earlier configuration, with this index.
+    Leftover(u32),
+    /// Something that is nobody's to delete.
+    Foreign,
+}
+
+fn place(vmac: &Vmac, view: &KernelView) -> Place {
+    match view.link(&vmac.name) {
+        None => Place::Free,
+        Some(link) if is_same(vmac, link, view) => Place::Taken,
+        Some(link) if link.sublink == Some(vmac.sublink) => Place::Leftover(link.index),
+        Some(_) => Place::Foreign,
+    }
 }
 
 /// The link-local address made from an Ethernet address (RFC 4291, appendix A).
@@ -386,6 +415,75 @@ fn interface_identifier(mac: &[u8]) -> Option<IpAddr> {
     let [a, b, c, d, e, f] = <[u8; 6]>::try_from(mac).ok()?;
     let octets = [0xfe, 0x80, 0, 0, 0, 0, 0, 0, a ^ 2, b, c, 0xff, 0xfe, d, e, f];
     Some(Ipv6Addr::from(octets).into())
+}
+
+impl Vrrp {
+    /// At start and reload: VMACs that are not wanted any more go, those that are come, and what the kernel
+    /// says of it is read, so that instances begin with what they need. Changes that are still to be
+    /// acted on are returned.
+    pub(super) fn begin_vmacs(&mut self, now: Time, budget: Duration) -> Vec<Change> {
+        let mut changes = Vec::new();
+        if self.vmacs.is_empty() && self.own_addresses.is_empty() {
+            return changes;
+        }
+        self.read_events(now, &mut changes);
+        self.vmacs.delete(&self.view, &mut self.channel);
+        self.sysctls.set(&self.view);
+        self.read_events(now, &mut changes);
+        let Vrrp { vmacs, view, sysctls, channel, .. } = self;
+        vmacs.make(now, view, sysctls, channel, budget);
+        let changes = self.absorb(now, changes);
+        self.give_own_addresses();
+        self.holdings.apply(&self.view, &mut self.channel);
+        self.absorb(now, changes)
+    }
+
+    /// Reads what the kernel has said by now; nothing of it is acted on yet.
+    pub(super) fn absorb(&mut self, now: Time, mut changes: Vec<Change>) -> Vec<Change> {
+        if !self.vmacs.is_empty() {
+            self.read_events(now, &mut changes);
+        }
+        changes
+    }
+
+    /// Makes VMACs that are missing; true when nothing is left to do.
+    pub(super) fn make_vmacs(&mut self, now: Time) -> bool {
+        let Vrrp { vmacs, view, sysctls, channel, .. } = self;
+        vmacs.make(now, view, sysctls, channel, VMAC_BUDGET)
+    }
+
+    /// Deletes all VMACs.
+    pub(super) fn end_vmacs(&mut self) {
+        self.vmacs.want(std::iter::empty());
+        if !self.vmacs.is_empty() {
+            self.read_events(Time::ZERO, &mut Vec::new());
+            self.vmacs.delete(&self.view, &mut self.channel);
+        }
+    }
+
+    /// Gives VMACs that speak IPv6, and ipvlans, the address that they send from.
+    pub(super) fn give_own_addresses(&mut self) {
+        if self.vmacs.is_empty() && self.own_addresses.is_empty() {
+            return;
+        }
+        let instances = self.router.instances().iter();
+        let configured =
+            instances.filter_map(|i| Some((i.settings.bound_to()?, i.settings.source?)));
+        let link_local = |ip: &IpAddr| matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local());
+        let configured = configured.filter(|(_, ip)| link_local(ip)).collect();
+        let new = self.vmacs.own_addresses(&self.view, &self.virtual_addresses, &configured);
+        let old = std::mem::replace(&mut self.own_addresses, new);
+        for (name, address) in &self.own_addresses {
+            if old.get(name) != Some(address) {
+                self.holdings.want(address);
+            }
+        }
+        for (name, address) in &old {
+            if self.own_addresses.get(name) != Some(address) {
+                self.holdings.unwant(address);
+            }
+        }
+    }
 }
 
 #[cfg(test)]
