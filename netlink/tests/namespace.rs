@@ -152,6 +152,34 @@ fn sublinks_are_made_set_up_and_deleted_together() {
     });
 }
 
+#[test]
+fn a_child_deletes_while_this_process_goes_on() {
+    in_namespace(|| {
+        ip("link add one link va type macvlan mode private");
+        ip("link add two link va type macvlan mode private");
+        let mut monitor = Monitor::open().unwrap();
+        let mut batch = Batch::new();
+        batch.set_group(index("one"), 7778, 1);
+        batch.set_group(index("two"), 7778, 2);
+        batch.delete_group(7778, 3);
+        let child = Channel::apply_in_child(&batch).unwrap();
+        let ended = nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(child), None).unwrap();
+        assert!(matches!(ended, nix::sys::wait::WaitStatus::Exited(_, 0)), "{ended:?}");
+        let mut events = Vec::new();
+        assert!(monitor.receive(&mut events).unwrap());
+        let gone = |name: &str| {
+            events.iter().any(|e| matches!(e, Event::LinkGone { name: n, .. } if n == name))
+        };
+        assert!(gone("one") && gone("two"), "{events:?}");
+
+        batch.clear();
+        batch.set_up("nowhere", 1);
+        let child = Channel::apply_in_child(&batch).unwrap();
+        let ended = nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(child), None).unwrap();
+        assert!(matches!(ended, nix::sys::wait::WaitStatus::Exited(_, 1)), "{ended:?}");
+    });
+}
+
 /// Some kernels have no ipvlan.
 #[test]
 fn an_ipvlan_is_made_as_asked_for() {

@@ -410,12 +410,13 @@ fn a_reload_touches_only_what_changed() {
     let touched =
         |l: &&String| l.contains("10.9.0.81") || (l.contains("vrrp.81") && l.contains("DOWN"));
     assert_eq!(lines.iter().find(touched), None);
-    let links = a.ip("-o link");
-    assert!(!links.contains("before") && !links.contains("vrrp.83"), "{links}");
+    assert!(!a.ip("-o link").contains("before"));
+    wait_for("vrrp.83 is gone", || !a.ip("-o link").contains("vrrp.83"));
+    daemon.wait_log("(LESS) Success removing VMAC interface vrrp.83");
 
     daemon.reload(&(version_3("") + &one("NONE", 86, "", "10.9.0.86/32")));
     a.wait_holds("10.9.0.86", true);
-    assert!(!a.ip("-d link").contains("macvlan"));
+    wait_for("no VMAC is left", || !a.ip("-d link").contains("macvlan"));
     assert_eq!(settings(&a, "eth0").matches('1').count(), settings(&a, "lo").matches('1').count());
     daemon.stop();
 }

@@ -137,6 +137,8 @@ pub struct Vrrp {
     channel: Channel,
     announcer: Announcer,
     vmacs: Vmacs,
+    /// The child process that deletes VMACs, until somebody waits for it.
+    deleting: Option<i32>,
     /// Addresses that VMACs and ipvlans send from, by name.
     own_addresses: HashMap<String, AddressSettings>,
     holdings: Holdings,

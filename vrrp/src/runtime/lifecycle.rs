@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use netlink::{Batch, Channel, Monitor};
-use scheduler::{Scheduler, Time};
+use scheduler::{Class, Scheduler, Time};
 
 use super::announcer::Announcer;
 use super::dispatch::Endpoint;
@@ -73,6 +73,7 @@ impl Vrrp {
             channel,
             announcer,
             vmacs: Vmacs::default(),
+            deleting: None,
             own_addresses: HashMap::new(),
             holdings: Holdings::default(),
             paths: Paths::default(),
@@ -479,6 +480,12 @@ pub fn reload<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W, settings: Settings) {
     vrrp.exchange(now, settings);
     open_sockets(s, w);
     let Some(vrrp) = w.vrrp() else { return };
+    // Its end is told by the interfaces that go.
+    if let Some(child) = vrrp.deleting.take()
+        && let Err(error) = s.add_child(Class::Background, child, None, 0, |_, _, _| {})
+    {
+        log::error!("Cannot wait for the child process {child}: {error}");
+    }
     let map = std::mem::take(&mut vrrp.map);
     vrrp.router.resume(now, &map, &mut vrrp.actions);
     checks::start(s, w);

@@ -59,6 +59,8 @@ struct Made {
 pub(super) struct Vmacs {
     wanted: Vec<Wanted>,
     made: HashMap<String, Made>,
+    /// Those that a child process is deleting, with the names of their instances.
+    going: HashMap<String, String>,
     /// Something has changed: compare with what is there.
     look: bool,
 }
@@ -92,7 +94,7 @@ impl Vmacs {
 
     /// Whether none is wanted, and none there to be deleted.
     pub fn is_empty(&self) -> bool {
-        self.wanted.is_empty() && self.made.is_empty()
+        self.wanted.is_empty() && self.made.is_empty() && self.going.is_empty()
     }
 
     /// Names of those that are this daemon's.
@@ -116,6 +118,10 @@ impl Vmacs {
 
     /// The interface called `name` went.
     pub fn gone(&mut self, now: Time, name: &str) {
+        if let Some(owner) = self.going.remove(name) {
+            log::info!("({owner}) Success removing VMAC interface {name}");
+            self.look = true;
+        }
         if self.made.remove(name).is_none() {
             return;
         }
@@ -127,8 +133,13 @@ impl Vmacs {
 
     /// Events were lost.
     pub fn recheck(&mut self, now: Time, view: &KernelView) {
-        let gone: Vec<String> =
-            self.made.keys().filter(|name| view.link(name).is_none()).cloned().collect();
+        let gone: Vec<String> = self
+            .made
+            .keys()
+            .chain(self.going.keys())
+            .filter(|name| view.link(name).is_none())
+            .cloned()
+            .collect();
         for name in gone {
             self.gone(now, &name);
         }
@@ -150,8 +161,8 @@ impl Vmacs {
     }
 
     /// Deletes what is this daemon's and not wanted any more, or wanted otherwise. The kernel waits some ten
-    /// milliseconds, once for all of them.
-    pub fn delete(&mut self, view: &KernelView, channel: &mut Channel) {
+    /// milliseconds, once for all of them; therefore a child process deletes what is in nobody's way. Its id is returned.
+    pub fn delete(&mut self, view: &KernelView, channel: &mut Channel) -> Option<i32> {
         let wanted: HashMap<&str, &Vmac> =
             self.wanted.iter().map(|w| (w.vmac.name.as_str(), &w.vmac)).collect();
         let stays = |name: &str, made: &Made, link: &Link| {
@@ -159,17 +170,58 @@ impl Vmacs {
             vmac.is_some_and(|v| v.sublink == made.sublink && is_same(v, link, view))
         };
         let mut doomed: Vec<(String, u32)> = Vec::new();
+        let mut in_the_way: Vec<(String, u32)> = Vec::new();
         let mut absent: Vec<String> = Vec::new();
         for (name, made) in &self.made {
             match view.link(name) {
                 Some(link) if stays(name, made, link) => {}
-                Some(link) if link.sublink.is_some() => doomed.push((name.clone(), link.index)),
+                Some(link) if link.sublink.is_some() => {
+                    let excludes =
+                        |w: &Wanted| w.vmac.name == *name || excludes(&w.vmac, link, view);
+                    let now = self.wanted.iter().any(excludes);
+                    let list = if now { &mut in_the_way } else { &mut doomed };
+                    list.push((name.clone(), link.index));
+                }
                 _ => absent.push(name.clone()),
             }
         }
         for name in absent.iter().filter(|name| !wanted.contains_key(name.as_str())) {
             self.made.remove(name);
         }
+        self.delete_links(&in_the_way, view, channel);
+        self.delete_by_child(&doomed, view, channel)
+    }
+
+    fn delete_by_child(
+        &mut self,
+        doomed: &[(String, u32)],
+        view: &KernelView,
+        channel: &mut Channel,
+    ) -> Option<i32> {
+        if doomed.is_empty() {
+            return None;
+        }
+        match Channel::apply_in_child(&deletion(doomed, view)) {
+            Ok(child) => {
+                for (name, _) in doomed {
+                    let owner = self.made.remove(name).map(|made| made.owner).unwrap_or_default();
+                    self.going.insert(name.clone(), owner);
+                }
+                Some(child)
+            }
+            Err(error) => {
+                log::error!("No child process to remove VMAC interfaces: {error}");
+                self.delete_links(doomed, view, channel);
+                None
+            }
+        }
+    }
+
+    /// Deletes all of them, and waits: the daemon ends.
+    pub fn delete_all(&mut self, view: &KernelView, channel: &mut Channel) {
+        let names = self.made.keys().chain(self.going.keys());
+        let links = names.filter_map(|name| view.link(name)).filter(|l| l.sublink.is_some());
+        let mut doomed: Vec<(String, u32)> = links.map(|l| (l.name.clone(), l.index)).collect();
         doomed.sort_unstable_by_key(|(_, index)| *index);
         self.delete_links(&doomed, view, channel);
     }
@@ -178,16 +230,11 @@ impl Vmacs {
         if doomed.is_empty() {
             return;
         }
-        let taken: HashSet<u32> = view.links().iter().map(|link| link.group).collect();
-        let Some(group) = (DOOMED..).find(|group| !taken.contains(group)) else { return };
-        let mut batch = Batch::new();
-        for (_, index) in doomed {
-            batch.set_group(*index, group, 0);
-        }
-        batch.delete_group(group, 1);
-        let failed = channel.apply(&batch).into_iter().rev().find_map(|o| o.result.err());
+        let outcomes = channel.apply(&deletion(doomed, view));
+        let failed = outcomes.into_iter().rev().find_map(|o| o.result.err());
         for (name, _) in doomed {
-            let owner = self.made.remove(name).map(|made| made.owner).unwrap_or_default();
+            let owner = self.made.remove(name).map(|made| made.owner);
+            let owner = owner.or_else(|| self.going.remove(name)).unwrap_or_default();
             match &failed {
                 None => log::info!("({owner}) Success removing VMAC interface {name}"),
                 Some(error) => {
@@ -227,6 +274,7 @@ impl Vmacs {
         let wanted = &self.wanted[i];
         if wanted.refused
             || wanted.not_before.is_some()
+            || self.going.contains_key(&wanted.vmac.name)
             || view.index(&wanted.vmac.parent).is_none()
         {
             return false;
@@ -390,6 +438,26 @@ fn is_same(vmac: &Vmac, link: &Link, view: &KernelView) -> bool {
         && link.parent == view.index(&vmac.parent)
 }
 
+/// Requests that delete these links together.
+fn deletion(doomed: &[(String, u32)], view: &KernelView) -> Batch {
+    let taken: HashSet<u32> = view.links().iter().map(|link| link.group).collect();
+    let mut batch = Batch::new();
+    if let Some(group) = (DOOMED..).find(|group| !taken.contains(group)) {
+        for (_, index) in doomed {
+            batch.set_group(*index, group, 0);
+        }
+        batch.delete_group(group, 1);
+    }
+    batch
+}
+
+/// Whether what is wanted cannot be there beside `link`: the same MAC address, or another ipvlan, which may have the
+/// same addresses.
+fn excludes(vmac: &Vmac, link: &Link, view: &KernelView) -> bool {
+    let same_parent = link.parent.is_some() && view.index(&vmac.parent) == link.parent;
+    same_parent && vmac.mac.is_none_or(|mac| link.mac == mac)
+}
+
 /// What is where a VMAC is to be.
 enum Place {
     Free,
@@ -427,7 +495,7 @@ impl Vrrp {
             return changes;
         }
         self.read_events(now, &mut changes);
-        self.vmacs.delete(&self.view, &mut self.channel);
+        self.deleting = self.vmacs.delete(&self.view, &mut self.channel);
         self.sysctls.set(&self.view);
         self.read_events(now, &mut changes);
         let Vrrp { vmacs, view, sysctls, channel, .. } = self;
@@ -457,7 +525,7 @@ impl Vrrp {
         self.vmacs.want(std::iter::empty());
         if !self.vmacs.is_empty() {
             self.read_events(Time::ZERO, &mut Vec::new());
-            self.vmacs.delete(&self.view, &mut self.channel);
+            self.vmacs.delete_all(&self.view, &mut self.channel);
         }
     }
 
