@@ -45,8 +45,8 @@ impl Switch {
     }
 }
 
-/// What a VMAC of IPv4 needs, and of IPv6 the first, as RFC 9568 §8.1.2 wants it: it alone answers for its addresses, and answers come
-/// in though the way back is its parent's.
+/// What a VMAC of IPv4 needs, and one of IPv6 the first: it alone answers for its addresses (RFC 9568 §8.1.2), and
+/// packets come in though the way back is its parent's.
 const OF_VMAC: [(&str, &str); 4] =
     [("arp_ignore", "1"), ("accept_local", "1"), ("rp_filter", "0"), ("promote_secondaries", "1")];
 
