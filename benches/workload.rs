@@ -10,7 +10,8 @@ use netlink::AddressRequest;
 use notify::{HasNotify, Notifier};
 use scheduler::{Scheduler, Time};
 use vrrp::config::{
-    AddressSettings, Authentication, Builder, Family, Host, InstanceSettings, InterfaceFacts, Settings, Version,
+    AddressSettings, Authentication, Builder, Family, Host, InstanceSettings, InterfaceFacts,
+    Settings, Version,
 };
 use vrrp::packet::{AdvertSpec, ChecksumForm, Sequence, Template};
 use vrrp::router::{Router, Status, TrackerKind};
@@ -250,6 +251,15 @@ pub fn router(count: usize, priority: u8) -> (Router, Time) {
 
 /// An advert with `addresses` addresses.
 pub fn template(version: Version, addresses: usize) -> Template {
+    built(version, addresses, false)
+}
+
+/// An advert of version 3 with one address and room for a signature.
+pub fn signed_template() -> Template {
+    built(Version::V3, 1, true)
+}
+
+fn built(version: Version, addresses: usize, trailer: bool) -> Template {
     let addresses: Vec<IpAddr> = (0..addresses).map(|n| vip(n).into()).collect();
     Template::new(&AdvertSpec {
         version,
@@ -259,6 +269,7 @@ pub fn template(version: Version, addresses: usize) -> Template {
         addresses: &addresses,
         authentication: Authentication::None,
         sequence: Sequence::default(),
+        trailer,
         source: MASTER,
         destination: Ipv4Addr::new(224, 0, 0, 18).into(),
         checksum: ChecksumForm::Destination,

@@ -8,6 +8,8 @@ use nix::sys::resource::{UsageWho, getrusage};
 use nix::unistd::getpid;
 use notify::{HasNotify, Notifier};
 use scheduler::{Class, Ready, Scheduler, Time};
+use snmp::Subagent;
+use vrrp::action::{NotifyEvent, Subject};
 use vrrp::dump::Clock;
 use vrrp::runtime::{self, HasVrrp, Vrrp};
 
@@ -58,6 +60,8 @@ pub struct Daemon {
     pub vrrp: Option<Vrrp>,
     /// Load balancing, once it was started.
     pub check: Option<Check>,
+    /// SNMP's subagent, if one is wanted.
+    pub subagent: Option<Subagent>,
     /// How VRRP's moments are told to people.
     pub clock: Clock,
     /// What the process will exit with.
@@ -214,6 +218,15 @@ impl HasVrrp for Daemon {
         self.vrrp.as_mut()
     }
 
+    fn told(
+        scheduler: &mut Scheduler<Daemon>,
+        daemon: &mut Daemon,
+        subject: Subject,
+        event: NotifyEvent,
+    ) {
+        crate::snmp::told(scheduler, daemon, subject, event);
+    }
+
     fn states_told(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
         balancing::follow_vrrp(scheduler, daemon);
     }
@@ -252,6 +265,7 @@ pub fn apply(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
     // Before VRRP begins: loading the kernel's module takes its time, which no advert is to wait for.
     let check =
         (running.check && daemon.check.is_none()).then(|| balancing::open(daemon, starting));
+    crate::snmp::apply(scheduler, daemon, running.vrrp);
     if running.vrrp {
         apply_vrrp(scheduler, daemon);
     }
@@ -273,6 +287,7 @@ fn apply_vrrp(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
     let options = runtime::Options {
         keep_addresses: daemon.options.keep_vrrp,
         address_monitoring: daemon.options.address_monitoring,
+        left_network: namespace::left(),
     };
     match Vrrp::open(settings, options) {
         Ok(vrrp) => {

@@ -22,6 +22,7 @@ mod process;
 mod reload;
 mod scripts;
 mod signals;
+mod snmp;
 mod start;
 mod sys;
 mod systemd;

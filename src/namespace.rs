@@ -3,8 +3,10 @@
 
 use std::fs::{DirBuilder, File, Permissions};
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, setns, unshare};
@@ -51,6 +53,14 @@ impl Namespace {
     }
 }
 
+/// The network namespace that the process has left to [`enter`] another.
+static LEFT: OnceLock<File> = OnceLock::new();
+
+/// The network namespace that the process began in, if it is in another now.
+pub fn left() -> Option<BorrowedFd<'static>> {
+    LEFT.get().map(AsFd::as_fd)
+}
+
 /// Joins the network namespace `/run/netns/NAME`.
 pub fn enter(name: &str) -> io::Result<()> {
     // A name with a slash would mean a file anywhere.
@@ -58,7 +68,13 @@ pub fn enter(name: &str) -> io::Result<()> {
         return Err(io::ErrorKind::InvalidInput.into());
     }
     let file = File::open(Path::new("/run/netns").join(name))?;
-    Ok(setns(&file, CloneFlags::CLONE_NEWNET)?)
+    let before = File::open("/proc/thread-self/ns/net");
+    setns(&file, CloneFlags::CLONE_NEWNET)?;
+    if let Ok(before) = before {
+        // Of several the first.
+        let _ = LEFT.set(before);
+    }
+    Ok(())
 }
 
 /// Makes a directory with mode 0755 whatever the umask.

@@ -89,7 +89,9 @@ fn log_start(options: &Options, argv: &[OsString]) {
         log::info!("{line}");
     }
     if options.snmp {
-        log::info!("SNMP (-x, -A) has no effect yet");
+        log::info!(
+            "SNMP (-x): only VRRP is there; checkers and the MIBs of the RFCs have no effect yet"
+        );
     }
 }
 
@@ -210,6 +212,7 @@ impl Prepared {
             schedule: None,
             vrrp: None,
             check: None,
+            subagent: None,
             clock: vrrp::dump::Clock::read(scheduler.now()),
             status: 0,
             notifier: Notifier::new(),

@@ -3,15 +3,20 @@
 use std::hint::black_box;
 use std::net::IpAddr;
 use std::os::fd::AsFd;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use benches::{MASTER, router as started, settings, template};
 use gungraun::{library_benchmark, library_benchmark_group};
 use scheduler::Time;
 use vrrp::action::Action;
-use vrrp::config::{Authentication, Family, Settings, Version};
+use vrrp::config::{
+    AntiReplay, Authentication, Family, HmacKey, HmacMode, HmacSettings, Settings, Version,
+};
 use vrrp::io::{Outgoing, SendBatch};
-use vrrp::packet::{AddressSet, ChecksumPolicy, Expect, Packet, Sequence, Template, Verdict, validate};
+use vrrp::packet::{
+    AddressSet, ChecksumPolicy, Expect, HmacCheck, Packet, Sequence, Stamp, Stamps, Template,
+    Verdict, validate,
+};
 use vrrp::router::{Heard, Router};
 
 /// Adverts in each benchmark of packets.
@@ -46,6 +51,38 @@ fn fill(template: &Template, batch: &mut SendBatch) {
     }
 }
 
+/// For version 3 with a trailer.
+fn signing() -> (Template, HmacSettings) {
+    let keys = HmacKey::new(1, &[1; 32]).into_iter().collect();
+    let anti_replay = AntiReplay::Monotonic;
+    (
+        benches::signed_template(),
+        HmacSettings { keys, active: 1, mode: HmacMode::Enforce, anti_replay },
+    )
+}
+
+#[library_benchmark]
+#[bench::one_address(setup = signing)]
+fn sign_and_validate_1000((mut template, settings): (Template, HmacSettings)) -> Option<Verdict> {
+    let (mut ours, theirs) = (Stamps::default(), Stamps::default());
+    let now = Stamp::of(SystemTime::UNIX_EPOCH);
+    let listed: Vec<IpAddr> =
+        Packet::ipv4(template.bytes()).expect("our own advert").advert().addresses().collect();
+    let addresses = AddressSet::new(Family::V4, listed);
+    let hmac = HmacCheck { settings: &settings, stamps: &theirs, now };
+    let expect = Expect { hmac: Some(hmac), ..unsigned(&addresses) };
+    let key = settings.signing_key()?;
+    let mut last = None;
+    for n in 0..ADVERTS {
+        template.set_priority(n as u8);
+        template.sign_trailer(key, ours.next(now, settings.anti_replay));
+        if let Ok(packet) = Packet::ipv4(black_box(template.bytes())) {
+            last = Some(black_box(validate(&packet, &expect)));
+        }
+    }
+    last
+}
+
 #[library_benchmark]
 #[bench::four_sockets(setup = queue)]
 fn queue_1000((template, mut batch, nowhere): (Template, SendBatch, std::fs::File)) -> usize {
@@ -61,22 +98,27 @@ fn received(addresses: usize) -> (Template, AddressSet) {
     (template, AddressSet::new(Family::V4, listed))
 }
 
-#[library_benchmark]
-#[bench::one_address(received(1))]
-#[bench::twenty_addresses(received(20))]
-fn validate_1000((template, addresses): (Template, AddressSet)) -> Option<Verdict> {
-    let expect = Expect {
+fn unsigned(addresses: &AddressSet) -> Expect<'_> {
+    Expect {
         version: Version::V3,
         interval: Duration::from_secs(1),
         authentication: Authentication::None,
         sequence: Sequence::default(),
+        hmac: None,
         peers: &[],
         check_source: false,
-        addresses: &addresses,
+        addresses,
         skip_addresses_of: None,
         checksum: ChecksumPolicy::Any,
         ignore_adverts: false,
-    };
+    }
+}
+
+#[library_benchmark]
+#[bench::one_address(received(1))]
+#[bench::twenty_addresses(received(20))]
+fn validate_1000((template, addresses): (Template, AddressSet)) -> Option<Verdict> {
+    let expect = unsigned(&addresses);
     let mut last = None;
     for _ in 0..ADVERTS {
         if let Ok(packet) = Packet::ipv4(black_box(template.bytes())) {
@@ -86,7 +128,10 @@ fn validate_1000((template, addresses): (Template, AddressSet)) -> Option<Verdic
     last
 }
 
-library_benchmark_group!(name = adverts, benchmarks = [patch_1000, queue_1000, validate_1000]);
+library_benchmark_group!(
+    name = adverts,
+    benchmarks = [patch_1000, queue_1000, validate_1000, sign_and_validate_1000]
+);
 
 /// A router, the moment something happens, and a list with room for what it asks for.
 type Running = (Router, Time, Vec<Action>);

@@ -14,6 +14,7 @@ pub fn netlink(data: &[u8]) {
         assert!(message.payload.len() + MESSAGE_HEADER <= data.len());
         let _ = Link::decode(message.payload);
         let _ = Address::decode(message.payload);
+        let _ = ::netlink::process::decode(&message);
         attributes(Attributes::new(message.payload), DEEPEST);
         for header in [8, 12, 16] {
             attributes(Attributes::after(message.payload, header), DEEPEST);

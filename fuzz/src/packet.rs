@@ -1,10 +1,14 @@
 //! VRRP adverts.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use vrrp::config::{Authentication, Family, Peer, Version};
-use vrrp::packet::{AddressSet, ChecksumPolicy, Expect, Packet, Sequence, Stats, validate};
+use vrrp::config::{
+    AntiReplay, Authentication, Family, HmacKey, HmacMode, HmacSettings, Peer, Version,
+};
+use vrrp::packet::{
+    AddressSet, ChecksumPolicy, Expect, HmacCheck, Packet, Sequence, Stamp, Stamps, Stats, validate,
+};
 
 const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
 const OURS_4: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
@@ -38,6 +42,12 @@ pub fn packet(data: &[u8]) {
     let (family, ours) = if six { (Family::V6, OURS_6) } else { (Family::V4, OURS_4) };
     let addresses = AddressSet::new(family, [ours]);
     let peers = [Peer { address: PEER, min_ttl: 0, max_ttl: 255 }];
+    let keys = HmacKey::new(1, &[1; 32]).into_iter().collect();
+    let (mode, anti_replay) = (HmacMode::Permissive, AntiReplay::Monotonic);
+    let settings = HmacSettings { keys, active: 1, mode, anti_replay };
+    let stamps = Stamps::default();
+    let now = Stamp::of(SystemTime::UNIX_EPOCH);
+    let check = HmacCheck { settings: &settings, stamps: &stamps, now };
     let expect = Expect {
         version: if bit(1) { Version::V3 } else { Version::V2 },
         interval: Duration::from_secs(1),
@@ -47,6 +57,7 @@ pub fn packet(data: &[u8]) {
             (false, _) => Authentication::None,
         },
         sequence: Sequence::default(),
+        hmac: (packet.vrid() & 1 == 1).then_some(check),
         peers: if bit(3) { &peers } else { &[] },
         check_source: bit(4),
         addresses: &addresses,
@@ -60,6 +71,7 @@ pub fn packet(data: &[u8]) {
         ignore_adverts: false,
     };
     let verdict = validate(&packet, &expect);
+    assert_eq!(verdict.stamp(), None, "nobody guesses 128 bits");
     let numbered = verdict.sequence();
     let signed =
         matches!((expect.version, expect.authentication), (Version::V2, Authentication::Ah(_)));

@@ -12,13 +12,14 @@ use std::collections::BTreeSet;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 
+use netlink::nft::Transaction;
 use netlink::{Exchange, NetlinkError, Protocol as Sockets};
 use nix::errno::Errno;
 
 use crate::open::{OpenError, within};
 use crate::service::{Family, Protocol};
 use elements::Maps;
-use message::Transaction;
+use message::table;
 
 /// Name of the table that masquerades.
 const NAT_TABLE: &str = "keepalived_nat";
@@ -139,10 +140,11 @@ impl Rules {
             self.delete(Family::Inet, NAT_TABLE)?;
         } else {
             let mut transaction = Transaction::new();
-            transaction.replace_table(Family::Inet, NAT_TABLE);
-            transaction.add_postrouting(NAT_TABLE);
+            let table = table(Family::Inet, NAT_TABLE);
+            transaction.replace_table(table);
+            message::add_postrouting(&mut transaction, table);
             for network in &networks {
-                transaction.masquerade(NAT_TABLE, *network);
+                message::masquerade(&mut transaction, table, *network);
             }
             self.commit(transaction)?;
         }
@@ -181,30 +183,31 @@ impl Rules {
         known: Option<&[Maps; 2]>,
         maps: &[Maps; 2],
     ) -> io::Result<()> {
-        let table = &wanted.table;
         let mut transaction = Transaction::new();
+        let t = &mut transaction;
         for (n, (family, maps)) in FAMILIES.into_iter().zip(maps).enumerate() {
             let known = known.and_then(|known| known.get(n));
+            let table = table(family, &wanted.table);
             match known {
                 Some(known) if known.has_protocols_of(maps) => {
                     for (name, elements) in known.without(maps) {
-                        transaction.delete_elements(family, table, name, &elements);
+                        message::delete_elements(t, table, name, &elements);
                     }
                     for (name, elements) in maps.without(known) {
-                        transaction.add_elements(family, table, name, &elements);
+                        message::add_elements(t, table, name, &elements);
                     }
                 }
                 // Of this family everything goes, or nothing was there.
-                Some(_) if maps.is_empty() => transaction.drop_table(family, table),
-                None if maps.is_empty() => self.delete(family, table)?,
+                Some(_) if maps.is_empty() => t.drop_table(table),
+                None if maps.is_empty() => self.delete(family, &wanted.table)?,
                 _ => {
-                    transaction.replace_table(family, table);
-                    transaction.add_input(family, table, wanted.priority);
+                    t.replace_table(table);
+                    message::add_input(t, table, wanted.priority);
                     for (protocol, elements) in maps.all() {
                         let name = elements::map_name(protocol);
-                        transaction.add_map(family, table, name, wanted.counters);
-                        transaction.add_elements(family, table, name, &elements);
-                        transaction.mark(family, table, protocol, wanted.counters);
+                        message::add_map(t, table, name, wanted.counters);
+                        message::add_elements(t, table, name, &elements);
+                        message::mark(t, table, protocol, wanted.counters);
                     }
                 }
             }
@@ -213,9 +216,9 @@ impl Rules {
     }
 
     /// Deletes a table; it need not be there, nor the family it would be in.
-    fn delete(&mut self, family: Family, table: &str) -> io::Result<()> {
+    fn delete(&mut self, family: Family, name: &str) -> io::Result<()> {
         let mut transaction = Transaction::new();
-        transaction.delete_table(family, table);
+        transaction.delete_table(table(family, name));
         match transaction.send(&mut self.exchange) {
             Err(NetlinkError {
                 errno: Errno::ENOENT | Errno::EOPNOTSUPP | Errno::EAFNOSUPPORT,

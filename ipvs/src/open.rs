@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use nix::sched::{CloneFlags, setns};
+use netlink::namespace;
 
 /// Why there is no table to work on.
 #[derive(Debug)]
@@ -28,16 +28,11 @@ pub(crate) fn within<T>(
 ) -> Result<T, OpenError> {
     let Some(name) = namespace else { return open().map_err(OpenError::Socket) };
     let path = match name {
-        "" => Path::new("/proc/1/ns/net").to_owned(),
+        "" => Path::new(namespace::FIRST).to_owned(),
         name => Path::new("/run/netns").join(name),
     };
-    let failed = |e: io::Error| OpenError::Namespace(name.to_owned(), e);
-    let home = File::open("/proc/thread-self/ns/net").map_err(failed)?;
-    let there = File::open(path).map_err(failed)?;
-    setns(&there, CloneFlags::CLONE_NEWNET).map_err(|e| failed(e.into()))?;
-    let opened = open();
-    setns(&home, CloneFlags::CLONE_NEWNET).map_err(|e| failed(e.into()))?;
-    opened.map_err(OpenError::Socket)
+    let opened = File::open(path).and_then(|there| namespace::within(there, open));
+    opened.map_err(|e| OpenError::Namespace(name.to_owned(), e))?.map_err(OpenError::Socket)
 }
 
 impl fmt::Display for OpenError {

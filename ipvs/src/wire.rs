@@ -247,7 +247,7 @@ fn padded(address: IpAddr) -> [u8; 16] {
     }
 }
 
-pub(crate) fn family_number(family: Family) -> u16 {
+fn family_number(family: Family) -> u16 {
     match family {
         Family::Inet => libc::AF_INET as u16,
         Family::Inet6 => libc::AF_INET6 as u16,

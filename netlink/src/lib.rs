@@ -4,10 +4,11 @@
 //!   that goes out in a few system calls, each answer matched to its request.
 //! * [`Monitor`] listens: a non-blocking socket that turns kernel notifications into [`Event`]s and
 //!   says [`Event::Overrun`] when the kernel had to drop some, after which a full dump is due.
-//! * [`Exchange`] is what [`Channel`] is made of, for other families: IPVS, nftables.
+//! * [`Exchange`] is what [`Channel`] is made of, for other families: IPVS, and [`nft`], the packet filter.
+//! * [`ProcessMonitor`] listens to what becomes of the machine's processes.
 //! * [`diff`] compares the addresses somebody wants with those that are there.
 //!
-//! Both sockets belong to the network namespace of the thread that opened them. The codec is our
+//! Sockets belong to the network namespace of the thread that opened them. The codec is our
 //! own because a decoder that insists on understanding a whole message loses the message when one
 //! unrelated attribute changes its size; this one picks what it needs and steps over the rest.
 
@@ -20,6 +21,9 @@ mod exchange;
 pub mod generic;
 mod link;
 mod monitor;
+pub mod namespace;
+pub mod nft;
+pub mod process;
 pub mod replies;
 mod route;
 mod rule;
@@ -35,6 +39,7 @@ pub use error::NetlinkError;
 pub use exchange::{Exchange, Protocol};
 pub use link::Link;
 pub use monitor::{Event, Monitor};
+pub use process::{ProcessEvent, ProcessMonitor};
 pub use route::{Encapsulation, Hop, Insert, Metric, Prefix, ROUTE_PROTOCOL_KEEPALIVED, Route};
 pub use rule::{Rule, RuleAction};
 pub use sublink::{Sublink, SublinkRequest};

@@ -43,13 +43,30 @@ impl Socket {
             flags | SockFlag::SOCK_CLOEXEC,
             protocol,
         )?;
-        // The forced form ignores the system's limit but wants CAP_NET_ADMIN; what the system
-        // allows is better than nothing.
-        if setsockopt(&fd, sockopt::RcvBufForce, &queue).is_err() {
-            setsockopt(&fd, sockopt::RcvBuf, &queue)?;
+        let socket = Socket { fd };
+        socket.set_queue(queue, true)?;
+        socket.bind(groups)?;
+        Ok(socket)
+    }
+
+    /// Opens a non-blocking socket to the connector and joins `groups`.
+    pub(crate) fn open_connector(groups: u32) -> io::Result<Socket> {
+        let socket = Socket { fd: sys::connector()? };
+        socket.bind(groups)?;
+        Ok(socket)
+    }
+
+    fn bind(&self, groups: u32) -> io::Result<()> {
+        Ok(bind(self.fd.as_raw_fd(), &NetlinkAddr::new(0, groups))?)
+    }
+
+    /// Sets the size of the receive queue. The forced form ignores the system's limit but wants
+    /// CAP_NET_ADMIN; what the system allows is better than nothing.
+    pub(crate) fn set_queue(&self, queue: usize, force: bool) -> io::Result<()> {
+        if !force || setsockopt(&self.fd, sockopt::RcvBufForce, &queue).is_err() {
+            setsockopt(&self.fd, sockopt::RcvBuf, &queue)?;
         }
-        bind(fd.as_raw_fd(), &NetlinkAddr::new(0, groups))?;
-        Ok(Socket { fd })
+        Ok(())
     }
 
     /// Asks for extended acknowledgements without the request in them. Kernels before 4.12 have

@@ -78,8 +78,10 @@ pub struct Options {
     pub bfd_pid: Option<PathBuf>,
     /// `-a`.
     pub address_monitoring: bool,
-    /// `-x` or `-A`.
+    /// `-x`.
     pub snmp: bool,
+    /// `-A`.
+    pub snmp_socket: Option<String>,
     /// `-s`.
     pub namespace: Option<String>,
     /// `-m` or `-M`.
@@ -139,7 +141,8 @@ impl Options {
             checkers_pid: path(args.checkers_pid),
             bfd_pid: path(args.bfd_pid),
             address_monitoring: args.address_monitoring,
-            snmp: args.snmp || args.snmp_agent_socket.is_some(),
+            snmp: args.snmp,
+            snmp_socket: args.snmp_agent_socket,
             namespace: args.namespace,
             core_dump: args.core_dump || args.core_dump_pattern.is_some(),
             core_pattern: args.core_dump_pattern.map(|text| match text.as_str() {

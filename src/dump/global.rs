@@ -269,11 +269,11 @@ impl Rows {
 
     fn firewall(&mut self, configuration: &Configuration) {
         let globals = &configuration.vrrp_globals;
-        let (known, check) = (&globals.recorded, &configuration.check);
-        if let Some(table) = &known.nftables {
+        let (known, check) = (&globals.firewall, &configuration.check);
+        if let Some(table) = &known.table {
             self.row("nftables table name", table);
-            self.row("nftables base chain priority", known.nftables_priority);
-            let not = if known.nftables_ifindex { "" } else { "don't " };
+            self.row("nftables base chain priority", known.priority);
+            let not = if known.by_index { "" } else { "don't " };
             self.text(format_args!("nftables {not}force use ifindex for link local IPv6"));
         }
         if let Some(table) = &check.nftables {
@@ -283,7 +283,7 @@ impl Rows {
             let first = check.nftables_start_fwmark.unwrap_or(1000);
             self.row("ipvs nftables start fwmark", first);
         }
-        let with = if known.nftables_counters { "with" } else { "without" };
+        let with = if known.counters { "with" } else { "without" };
         self.text(format_args!("nftables {with} counters"));
         self.row("VRRP check unicast_src", globals.defaults.check_unicast_source);
         self.row("VRRP skip check advert addresses", globals.defaults.skip_check_adv_addr);
@@ -352,7 +352,7 @@ impl Rows {
         for (socket, ReceiveBuffer { bytes, force }) in [
             ("vrrp_netlink_cmd", vrrp.command_buffer),
             ("vrrp_netlink_monitor", vrrp.monitor_buffer),
-            ("process_monitor", vrrp.process_buffer),
+            ("process_monitor", configuration.vrrp_globals.process_buffer),
             ("lvs_netlink_cmd", check.command_buffer),
             ("lvs_netlink_monitor", check.monitor_buffer),
         ] {

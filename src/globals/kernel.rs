@@ -69,12 +69,11 @@ pub static KERNEL: Table<Draft> = Table::new(&[
     D::new(
         Keyword::new("snmp_socket", Args::Free("ADDRESS"), "where the SNMP master agent listens")
             .expected()
-            .or("unix:/var/agentx/master")
-            .not_yet(),
+            .or("unix:/var/agentx/master"),
         set_snmp_socket,
     ),
-    enable(Keyword::new("enable_traps", Args::Flag, "send SNMP traps").not_yet()),
-    enable(Keyword::new("enable_snmp_vrrp", Args::Flag, "VRRP in KEEPALIVED-MIB").not_yet()),
+    enable(Keyword::new("enable_traps", Args::Flag, "send SNMP traps")),
+    enable(Keyword::new("enable_snmp_vrrp", Args::Flag, "VRRP in KEEPALIVED-MIB")),
     enable(
         Keyword::new("enable_snmp_keepalived", Args::Flag, "old name of enable_snmp_vrrp")
             .alias("", false),

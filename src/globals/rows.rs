@@ -28,15 +28,6 @@ pub static TOP: Table<Draft> = Table::new(&[
         global_defs,
     ),
     D::new(
-        Keyword::new(
-            "linkbeat_use_polling",
-            Args::Flag,
-            "poll the link of every instance's interface",
-        )
-        .not_yet(),
-        check,
-    ),
-    D::new(
         Keyword::new("net_namespace", NAME, "network namespace the daemon works in").expected(),
         |d, l, c| once(&mut d.globals.net_namespace, l, c),
     ),
@@ -61,7 +52,7 @@ pub static TOP: Table<Draft> = Table::new(&[
             Args::Flag,
             "ipsets in a namespace on kernels before 3.13",
         )
-        .not_yet(),
+        .never("nftables keeps its own sets"),
         check,
     ),
     D::new(

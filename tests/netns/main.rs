@@ -10,6 +10,7 @@
     reason = "all of this crate is test code, not only its #[test] functions"
 )]
 
+mod agentx;
 mod alerts;
 mod checkers;
 mod checking;
@@ -17,17 +18,21 @@ mod consumers;
 mod director;
 mod dumps;
 mod election;
+mod firewall;
 mod hostile;
 mod hostile_backends;
 mod interop;
 mod keywords;
 mod leftovers;
+mod linkbeat;
 mod links;
 mod mailing;
 mod notifying;
 mod paths;
+mod processes;
 mod reload;
 mod service;
+mod signing;
 mod telling;
 mod timing;
 mod tracking;
@@ -58,11 +63,16 @@ fn ready() -> bool {
 /// As [`ready`], for tests that need these programs.
 fn ready_with(programs: &[&str]) -> bool {
     let Some(reason) = testbed::missing(programs) else { return true };
+    skipped(&reason);
+    false
+}
+
+/// Says that the test does not run, and why; fails if that may not be.
+fn skipped(reason: &str) {
     assert!(std::env::var("CI").as_deref() != Ok("true"), "{reason}");
     let name = std::thread::current().name().unwrap_or_default().to_owned();
     // Not eprintln!, which the test harness would hide.
     let _ = writeln!(std::io::stderr(), "SKIPPED {name}: {reason}");
-    false
 }
 
 /// As [`ready`], for what only our daemon does, or does differently from the C one.

@@ -28,6 +28,7 @@ mod trackers;
 
 pub use clock::Clock;
 pub(crate) use path::path_text;
+pub(crate) use scripts::command;
 pub(crate) use snapshot::{DebounceView, GarpView, HeldView, PortView, Snapshot, SocketView};
 
 use std::time::Duration;
@@ -83,6 +84,7 @@ fn print_state(s: &Snapshot<'_>, mut t: Text) -> String {
     group::sync_groups(&mut t, s);
     trackers::scripts(&mut t, s);
     trackers::files(&mut t, s);
+    trackers::processes(&mut t, s);
     interface::interfaces(&mut t, s);
     t.finish()
 }

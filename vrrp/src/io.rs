@@ -8,11 +8,13 @@
 mod batch;
 pub mod frame;
 mod garp;
+mod linkbeat;
 mod socket;
 mod sys;
 
 pub use batch::{Datagram, Defect, Outgoing, QueueFull, ReceiveBatch, Received, SendBatch};
 pub use garp::GarpChannel;
+pub use linkbeat::{LinkMethod, LinkProbe};
 pub use socket::{Carriage, SocketError, SocketKey, SocketPair};
 pub use sys::BATCH;
 

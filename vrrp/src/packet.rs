@@ -14,6 +14,7 @@ mod emit;
 mod parse;
 mod settings;
 mod stats;
+mod trailer;
 mod validate;
 mod verdict;
 
@@ -22,6 +23,7 @@ pub use ah::Sequence;
 pub use emit::{AdvertSpec, ChecksumForm, EmitError, Template, emit};
 pub use parse::{Advert, Packet, TooShort};
 pub use stats::{Counter, Stats};
+pub use trailer::{HmacCheck, Stamp, Stamps, TrailerDefect};
 pub use validate::{ChecksumPolicy, Expect, validate};
 pub use verdict::{Accepted, AddressNotice, Notice, Rejected, Verdict};
 
@@ -44,6 +46,8 @@ pub(crate) const AUTH_LEN: usize = 8;
 pub(crate) const IPV4_LEN: usize = 20;
 /// Authentication header with a 12-byte integrity value.
 pub(crate) const AH_LEN: usize = 24;
+/// Authentication trailer behind an advert.
+pub(crate) const TRAILER_LEN: usize = 28;
 /// Where the checksum lies in the VRRP header.
 pub(crate) const CHECKSUM_OFFSET: usize = 6;
 /// The only packet type there is.

@@ -12,11 +12,12 @@
 //! # Files
 //!
 //! - [`dispatch`]: socket to instance.
-//! - [`kernel_view`], [`links`]: what the kernel has, and what its events mean for instances.
+//! - [`kernel_view`], [`links`]: what the kernel has, and what its events mean for instances. [`linkbeat`]: links that are
+//!   asked for.
 //! - [`vmacs`]: the interfaces made for virtual routers. [`holdings`]: the virtual addresses held.
-//!   [`announcer`]: who is told about them.
+//!   [`announcer`]: who is told about them. [`firewall`]: who may not use them.
 //! - [`port`]: an instance's prebuilt advert and what it expects of others'.
-//! - [`checks`]: `vrrp_script`. [`files`]: `track_file`.
+//! - [`checks`]: `vrrp_script`. [`files`]: `track_file`. [`processes`]: `vrrp_track_process`.
 //! - [`statics`]: `track_group`. [`sysctl`]: settings of the kernel that are changed while it runs.
 //! - [`lifecycle`]: start, reload, stop. [`snapshot`]: what the dumps print.
 
@@ -24,12 +25,15 @@ mod announcer;
 mod checks;
 mod dispatch;
 mod files;
+mod firewall;
 mod holdings;
 mod kernel_view;
 mod lifecycle;
+mod linkbeat;
 mod links;
 mod paths;
 mod port;
+mod processes;
 mod snapshot;
 mod statics;
 mod sysctl;
@@ -48,22 +52,25 @@ use trackfile::Watch;
 
 use crate::action::{Action, NotifyEvent, Subject};
 use crate::config::{
-    AddressSettings, FileSettings, GarpGroup, InstanceSettings, PathSettings, ScriptSettings,
-    TrackGroup,
+    AddressSettings, FileSettings, GarpGroup, InstanceSettings, PathSettings, ProcessSettings,
+    ScriptSettings, TrackGroup,
 };
-use crate::io::{ReceiveBatch, SendBatch, SocketKey, error_text};
+use crate::io::{LinkMethod, ReceiveBatch, SendBatch, SocketKey, error_text};
 use crate::router::Router;
 use crate::state::Faults;
 
 use announcer::{Announcement, Announcer};
 pub use checks::{Check, Counter, Progress};
 use dispatch::Endpoint;
+use firewall::Firewall;
 use holdings::Holdings;
 pub use kernel_view::KernelView;
 pub use lifecycle::{Options, reload, start, stop};
+use linkbeat::Linkbeat;
 use links::Debounce;
 use paths::Paths;
 use port::Port;
+use processes::Watched;
 use sysctl::Sysctls;
 use vmacs::Vmacs;
 
@@ -80,6 +87,14 @@ const FREED_AT_ONCE: usize = 256;
 pub trait HasVrrp: HasNotify + 'static {
     /// The running VRRP, if it was started.
     fn vrrp(&mut self) -> Option<&mut Vrrp>;
+
+    /// Called for each notification, after scripts and FIFOs were told and before a mail is sent. It may be of something that
+    /// a reload has removed by now.
+    fn told(_: &mut Scheduler<Self>, _: &mut Self, _: Subject, _: NotifyEvent)
+    where
+        Self: Sized,
+    {
+    }
 
     /// Called after states of instances have changed and scripts and FIFOs were told.
     fn states_told(_: &mut Scheduler<Self>, _: &mut Self)
@@ -125,6 +140,8 @@ pub struct Vrrp {
     router: Router,
     scripts: Vec<ScriptSettings>,
     files: Vec<FileSettings>,
+    /// Until [`Watched`] has them.
+    tracked_processes: Vec<ProcessSettings>,
     statics: Vec<AddressSettings>,
     static_paths: Vec<Rc<PathSettings>>,
     /// The monitor listens to routes and rules, too.
@@ -143,6 +160,7 @@ pub struct Vrrp {
     own_addresses: HashMap<String, AddressSettings>,
     holdings: Holdings,
     paths: Paths,
+    firewall: Firewall,
     sysctls: Sysctls,
     endpoints: Vec<Option<Endpoint>>,
     by_key: HashMap<SocketKey, usize>,
@@ -166,6 +184,10 @@ pub struct Vrrp {
     dropped_checks: Vec<Check>,
     next_check: u32,
     watch: Option<Watch>,
+    processes: Option<Watched>,
+    linkbeat: Option<Linkbeat>,
+    /// Until [`Linkbeat`] has them.
+    polled: Vec<(String, Option<LinkMethod>)>,
     actions: Vec<Action>,
     lines: VecDeque<Line>,
     /// Told when no line waits, so that the log is never behind the scripts.
@@ -209,6 +231,16 @@ impl Vrrp {
     /// Links and addresses.
     pub fn view(&self) -> &KernelView {
         &self.view
+    }
+
+    /// `static_ipaddress`.
+    pub(crate) fn statics(&self) -> &[AddressSettings] {
+        &self.statics
+    }
+
+    /// `static_routes`, then `static_rules`.
+    pub(crate) fn static_paths(&self) -> &[Rc<PathSettings>] {
+        &self.static_paths
     }
 
     /// Packets that reached no instance.
@@ -275,10 +307,12 @@ impl Vrrp {
             if let Action::Addresses { instance, present } = *action {
                 let settings = Rc::clone(&self.router.instances()[instance].settings);
                 if present {
+                    self.firewall.take(&settings);
                     self.holdings.take(&settings);
                     self.paths.take(&settings.paths);
                 } else {
                     self.holdings.release(&settings);
+                    self.firewall.release(&settings);
                     self.paths.release(&settings.paths);
                 }
                 self.lines.push_back(Line::Addresses { settings, present });
@@ -313,10 +347,13 @@ impl Vrrp {
         if !self.make_vmacs(now) || !self.paths.delete(&self.view, &mut self.channel) {
             return false;
         }
+        if !self.firewall.add(&self.view) {
+            return false;
+        }
         if self.holdings.is_dirty() && !self.holdings.apply(&self.view, &mut self.channel) {
             return false;
         }
-        if !self.paths.add(&self.view, &mut self.channel) {
+        if !self.paths.add(&self.view, &mut self.channel) || !self.firewall.delete() {
             return false;
         }
         self.sysctls.release(&self.view);
@@ -414,10 +451,11 @@ impl Vrrp {
             .min(self.paths.restore_at().unwrap_or(Time::NEVER))
             .min(debounce.unwrap_or(Time::NEVER))
             .min(self.resync_at.unwrap_or(Time::NEVER))
+            .min(self.processes_due())
     }
 }
 
-/// In the order in which they are set; the way back begins with rules and routes.
+/// In the order in which they are set; the way back begins with rules and routes and ends with the firewall.
 fn log_addresses(settings: &InstanceSettings, what: &str) {
     let paths = |routes: bool| {
         let has = settings.paths.iter().any(|path| path.is_route() == routes);
@@ -426,9 +464,16 @@ fn log_addresses(settings: &InstanceSettings, what: &str) {
             log::debug!("({}) {what} Virtual {kind}", settings.name);
         }
     };
+    let drop_rule = || {
+        if !settings.accept {
+            log::debug!("({}) {what} firewall drop rule", settings.name);
+        }
+    };
     if what == "removing" {
         paths(false);
         paths(true);
+    } else {
+        drop_rule();
     }
     if !settings.addresses.is_empty() {
         log::debug!("({}) {what} VIPs.", settings.name);
@@ -439,6 +484,8 @@ fn log_addresses(settings: &InstanceSettings, what: &str) {
     if what == "setting" {
         paths(true);
         paths(false);
+    } else {
+        drop_rule();
     }
 }
 
@@ -486,6 +533,7 @@ fn finish<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W) {
     } else if !vrrp.settling {
         tell::tell(s, w, TOLD_AT_ONCE);
     }
+    processes::walk(s, w);
     let Some(vrrp) = w.vrrp() else { return };
     let told = vrrp.lines.is_empty() && vrrp.notices.is_empty();
     let settled = (vrrp.settling || vrrp.router.free_superseded(FREED_AT_ONCE)) && settled && told;
@@ -520,6 +568,7 @@ fn on_timer<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W, ready: Ready) {
     vrrp.announcer.drain(ready.now, &vrrp.view);
     vrrp.restore(ready.now);
     vrrp.debounces_due(ready.now);
+    vrrp.expire_processes(ready.now);
     if vrrp.resync_due(ready.now) {
         lifecycle::open_sockets(s, w);
     }

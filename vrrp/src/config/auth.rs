@@ -3,10 +3,11 @@
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 
-use config::{Args, Class, Context, Keyword, Line, Row, Table, Word, check, number};
+use config::{Args, Class, Context, Keyword, Line, Row, Table, Word, number};
 
 use super::builder::Builder;
 use super::draft::AuthType;
+use super::hmac::{HmacKey, HmacMode};
 
 type B = Row<Builder>;
 
@@ -26,16 +27,15 @@ pub static AUTHENTICATION: Table<Builder> = Table::new(&[
 /// Keywords inside `auth_hmac`.
 pub static HMAC: Table<Builder> = Table::new(&[
     B::new(
-        Keyword::new("key", Args::Free("ID TEXT|hex:DIGITS|file:PATH"), "a key of 32 to 64 bytes")
-            .not_yet(),
+        Keyword::new("key", Args::Free("ID TEXT|hex:DIGITS|file:PATH"), "a key of 32 to 64 bytes"),
         add_key,
     ),
     B::new(
-        Keyword::new("active_key", Args::int(1, 255), "the key that signs").required().not_yet(),
+        Keyword::new("active_key", Args::int(1, 255), "the key that signs").required(),
         |b, l, c| {
             let id = l.int(c).and_then(|id| u8::try_from(id).ok());
             if let (Some(id), Some(hmac)) = (id, b.draft.hmac.as_mut()) {
-                hmac.active = Some(id);
+                hmac.active = id;
             }
         },
     ),
@@ -43,9 +43,13 @@ pub static HMAC: Table<Builder> = Table::new(&[
         Keyword::new("time_window", Args::int(1, 300), "how old a signed advert may be")
             .required()
             .or("three advert intervals, 5 to 300")
-            .unit("s")
-            .not_yet(),
-        check,
+            .unit("s"),
+        |b, l, c| {
+            let window = l.int(c).and_then(|window| u32::try_from(window).ok());
+            if let (Some(window), Some(hmac)) = (window, b.draft.hmac.as_mut()) {
+                hmac.window = Some(window);
+            }
+        },
     ),
     B::new(
         Keyword::new(
@@ -54,9 +58,12 @@ pub static HMAC: Table<Builder> = Table::new(&[
             "how repeated adverts are told",
         )
         .required()
-        .or("time")
-        .not_yet(),
-        check,
+        .or("time"),
+        |b, l, c| {
+            if let (Some(choice), Some(hmac)) = (l.choice(c), b.draft.hmac.as_mut()) {
+                hmac.monotonic = choice == 1;
+            }
+        },
     ),
     B::new(
         Keyword::new(
@@ -65,11 +72,11 @@ pub static HMAC: Table<Builder> = Table::new(&[
             "whether unsigned adverts pass",
         )
         .required()
-        .or("enforce")
-        .not_yet(),
+        .or("enforce"),
         |b, l, c| {
-            if let (Some(mode), Some(hmac)) = (l.choice(c), b.draft.hmac.as_mut()) {
-                hmac.permissive = mode != 0;
+            let mode = l.choice(c).and_then(|choice| HmacMode::ALL.get(choice));
+            if let (Some(mode), Some(hmac)) = (mode, b.draft.hmac.as_mut()) {
+                hmac.mode = *mode;
             }
         },
     ),
@@ -112,34 +119,40 @@ fn add_key(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
         b.complain(id_word.span, ctx, &text);
         return;
     };
-    let taken = b.draft.hmac.as_ref().is_some_and(|hmac| hmac.keys.contains(&id));
+    let taken = b.draft.hmac.as_ref().is_some_and(|hmac| hmac.keys.iter().any(|key| key.id == id));
     if taken {
         b.complain(id_word.span, ctx, &format!("duplicate auth_hmac key id {id}"));
         return;
     }
-    let Some(length) = key_length(b, value, ctx) else { return };
-    if !(32..=64).contains(&length) {
-        let text = format!("auth_hmac key {id} length {length} not in range [32, 64]");
+    let Some(secret) = secret(b, value, ctx) else { return };
+    let Some(key) = HmacKey::new(id, &secret) else {
+        let text = format!("auth_hmac key {id} length {} not in range [32, 64]", secret.len());
         b.complain(value.span, ctx, &text);
         return;
-    }
+    };
     if let Some(hmac) = b.draft.hmac.as_mut() {
-        hmac.keys.push(id);
+        hmac.keys.push(key);
     }
 }
 
-/// Length of the key that `value` stands for; the key itself is not kept until something signs.
-fn key_length(b: &Builder, value: &Word, ctx: &mut Context<'_>) -> Option<usize> {
+/// The key that `value` stands for.
+fn secret(b: &Builder, value: &Word, ctx: &mut Context<'_>) -> Option<Vec<u8>> {
     let bytes = match value.text.strip_prefix("file:") {
         Some(path) => key_file(b, path, value, ctx)?,
         None => config::text::to_bytes(&value.text).into_owned(),
     };
-    let Some(digits) = bytes.strip_prefix(b"hex:") else { return Some(bytes.len()) };
-    if digits.len() % 2 != 0 || !digits.iter().all(u8::is_ascii_hexdigit) {
+    let Some(digits) = bytes.strip_prefix(b"hex:") else { return Some(bytes) };
+    let decoded = of_hexadecimal(digits);
+    if decoded.is_none() {
         b.complain(value.span, ctx, "auth_hmac key is not an even number of hexadecimal digits");
-        return None;
     }
-    Some(digits.len() / 2)
+    decoded
+}
+
+fn of_hexadecimal(digits: &[u8]) -> Option<Vec<u8>> {
+    let value = |digit: u8| char::from(digit).to_digit(16).map(|value| value as u8);
+    let (pairs, []) = digits.as_chunks::<2>() else { return None };
+    pairs.iter().map(|[high, low]| Some(value(*high)? << 4 | value(*low)?)).collect()
 }
 
 /// Longest key file that makes sense: `hex:`, 128 digits, line ends.

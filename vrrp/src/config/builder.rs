@@ -14,12 +14,14 @@ use super::draft::{GroupDraft, InstanceDraft};
 use super::globals::GlobalsDraft;
 use super::host::{Host, InterfaceFacts};
 use super::names::{NameTable, Names};
+use super::process::ProcessDraft;
 use super::root::ROOT;
-use super::trackers::{FileDraft, ProcessDraft, ScriptDraft};
+use super::trackers::{FileDraft, ScriptDraft};
 use super::{
     AddressSettings, FileSettings, GarpGroup, PathSettings, ProcessSettings, ScriptSettings,
     Settings,
 };
+use crate::io::LinkMethod;
 
 /// VRRP cannot run with this configuration; the process would end with status 2.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,6 +91,10 @@ pub struct Builder {
     pub(super) static_rules: Vec<Rc<PathSettings>>,
     pub(super) garp_groups: Vec<GarpGroup>,
     pub(super) garp_members: HashSet<String>,
+    /// `linkbeat_interfaces`.
+    pub(super) linkbeat: Vec<(String, Option<LinkMethod>)>,
+    /// `linkbeat_use_polling`, of all.
+    pub(super) polls_all: bool,
     pub(super) debounce: Vec<(String, std::time::Duration, std::time::Duration)>,
     /// Rules that name no preference, of IPv4 and of IPv6.
     pub(super) rules_without_preference: [u32; 2],
@@ -136,6 +142,8 @@ impl Builder {
             static_rules: Vec::new(),
             garp_groups: Vec::new(),
             garp_members: HashSet::new(),
+            linkbeat: Vec::new(),
+            polls_all: false,
             debounce: Vec::new(),
             rules_without_preference: [0; 2],
             vmac_names: HashMap::new(),

@@ -9,7 +9,8 @@ use notify::Script;
 use super::host::InterfaceFacts;
 use super::vmac::{IpvlanDraft, VmacDraft};
 use super::{
-    AddressSettings, Family, NotifySettings, PathSettings, Peer, Track, UnicastChecksum, Version,
+    AddressSettings, Family, HmacKey, HmacMode, NotifySettings, PathSettings, Peer, Track,
+    UnicastChecksum, Version,
 };
 
 /// One `vrrp_instance`.
@@ -31,6 +32,8 @@ pub(super) struct InstanceDraft {
     pub advert_interval: Option<u64>,
     pub down_timer_adverts: Option<u8>,
     pub dont_track_primary: bool,
+    /// `linkbeat_use_polling`.
+    pub polls: bool,
     pub strict: Option<bool>,
     pub nopreempt: bool,
     /// Microseconds.
@@ -99,12 +102,16 @@ pub(super) enum AuthType {
     Ah,
 }
 
-/// `auth_hmac`, as far as it is checked.
+/// `auth_hmac`.
 #[derive(Default)]
 pub(super) struct HmacDraft {
-    pub keys: Vec<u8>,
-    pub active: Option<u8>,
-    pub permissive: bool,
+    pub keys: Vec<HmacKey>,
+    /// 0 until it is given.
+    pub active: u8,
+    /// Seconds.
+    pub window: Option<u32>,
+    pub monotonic: bool,
+    pub mode: HmacMode,
 }
 
 /// One `vrrp_sync_group`.

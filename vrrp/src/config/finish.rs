@@ -7,15 +7,18 @@ use std::time::Duration;
 use config::{Class, Context, Mode};
 
 use super::builder::{Builder, Refused};
-use super::draft::{GroupDraft, Trackers};
+use super::draft::{GroupDraft, InstanceDraft, Trackers};
 use super::resolve::resolve;
-use super::{Family, GroupSettings, InstanceSettings, Settings, Track, TrackGroup};
+use super::{
+    Family, FirewallSettings, GroupSettings, InstanceSettings, Settings, Track, TrackGroup,
+};
 use super::{scripts, vmac};
 
 /// The last step of a [`Builder`].
 pub(super) fn finish(mut b: Builder, ctx: &mut Context<'_>) -> Result<Settings, Refused> {
     b.globals.finish(ctx);
     let drafts = std::mem::take(&mut b.instances);
+    polled(&mut b, &drafts);
     let written: Vec<Written> = drafts
         .iter()
         .map(|d| Written { priority_changes: d.priority_changes, state: d.state })
@@ -42,6 +45,14 @@ pub(super) fn finish(mut b: Builder, ctx: &mut Context<'_>) -> Result<Settings, 
         return Err(Refused { reasons: b.refused });
     }
     unused(&mut b, ctx);
+    let table = &mut b.globals.settings.firewall.table;
+    if table.is_none() && instances.iter().any(|instance| !instance.accept) {
+        ctx.log(
+            None,
+            "use_vmac or no_accept/strict specified, but no firewall configured - using nftables",
+        );
+        *table = Some(FirewallSettings::TABLE.to_owned());
+    }
     for instance in &mut instances {
         // Most have one address, and lists begin with room for four.
         instance.addresses.shrink_to_fit();
@@ -60,7 +71,17 @@ pub(super) fn finish(mut b: Builder, ctx: &mut Context<'_>) -> Result<Settings, 
         garp_groups: b.garp_groups,
         configured: b.contains_vrrp,
         debounce: b.debounce,
+        linkbeat: b.linkbeat,
     })
+}
+
+/// Adds the interfaces of instances to those that are polled; of several lines for one the first counts.
+fn polled(b: &mut Builder, drafts: &[InstanceDraft]) {
+    let asking = drafts.iter().filter(|draft| draft.polls || b.polls_all);
+    let own = asking.filter_map(|draft| Some((draft.interface.clone()?, None)));
+    let mut seen = HashSet::new();
+    b.linkbeat.extend(own.collect::<Vec<_>>());
+    b.linkbeat.retain(|(name, _)| seen.insert(name.clone()));
 }
 
 /// What an instance's block said, where that matters to its group.

@@ -394,14 +394,12 @@ pub static GLOBALS: Table<Builder> = Table::new(&[
             "receive buffer of the process event socket",
         )
         .expected()
-        .unit("bytes")
-        .not_yet(),
-        |b, l, c| b.globals.settings.recorded.process_buffer.take(l, c),
+        .unit("bytes"),
+        |b, l, c| b.globals.settings.process_buffer.take(l, c),
     ),
     B::new(
-        Keyword::new("process_monitor_rcv_bufs_force", Args::Bool, "exceed the system's limit")
-            .not_yet(),
-        |b, l, c| b.globals.settings.recorded.process_buffer.take(l, c),
+        Keyword::new("process_monitor_rcv_bufs_force", Args::Bool, "exceed the system's limit"),
+        |b, l, c| b.globals.settings.process_buffer.take(l, c),
     ),
     B::new(
         Keyword::new(
@@ -425,19 +423,22 @@ pub static GLOBALS: Table<Builder> = Table::new(&[
         Keyword::new(
             "vrrp_iptables",
             Args::Free("[INPUT_CHAIN [OUTPUT_CHAIN]]"),
-            "use iptables for no_accept and VMACs",
-        )
-        .not_yet(),
+            "drop packets for no_accept (with nftables, whatever the chains)",
+        ),
         check_iptables,
     ),
     B::new(
-        Keyword::new("vrrp_ipsets", Args::Free("[SET…]"), "names of the ipsets to use").not_yet(),
+        Keyword::new("vrrp_ipsets", Args::Free("[SET…]"), "names of the ipsets to use")
+            .never("nftables keeps its own sets"),
         check_ipsets,
     ),
     B::new(
-        Keyword::new("nftables", Args::Free("[TABLE]"), "use nftables for no_accept and VMACs")
-            .or("keepalived")
-            .not_yet(),
+        Keyword::new(
+            "nftables",
+            Args::Free("[TABLE]"),
+            "the nftables table that no_accept drops packets in",
+        )
+        .or("keepalived"),
         set_nftables,
     ),
     B::new(
@@ -447,19 +448,17 @@ pub static GLOBALS: Table<Builder> = Table::new(&[
             "priority of the chains",
         )
         .required()
-        .or("-1")
-        .not_yet(),
+        .or("-1"),
         |b, l, c| {
             let given = l.int(c).and_then(|n| i32::try_from(n).ok());
-            set(given, &mut b.globals.settings.recorded.nftables_priority);
+            set(given, &mut b.globals.settings.firewall.priority);
         },
     ),
-    B::new(
-        Keyword::new("nftables_ifindex", Args::Flag, "match interfaces by index").not_yet(),
-        |b, _, _| b.globals.settings.recorded.nftables_ifindex = true,
-    ),
+    B::new(Keyword::new("nftables_ifindex", Args::Flag, "match interfaces by index"), |b, _, _| {
+        b.globals.settings.firewall.by_index = true
+    }),
     B::new(
         Keyword::new("nftables_counters", Args::Flag, "count what the rules match"),
-        |b, _, _| b.globals.settings.recorded.nftables_counters = true,
+        |b, _, _| b.globals.settings.firewall.counters = true,
     ),
 ]);

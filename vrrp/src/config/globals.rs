@@ -6,7 +6,7 @@ use std::time::Duration;
 use config::{Class, Context, Line, address, number};
 
 use super::builder::Builder;
-use super::{Globals, InstanceDefaults, RxBufs};
+use super::{FirewallSettings, Globals, InstanceDefaults, RxBufs};
 
 /// The values while they are read.
 #[derive(Default)]
@@ -21,8 +21,12 @@ impl GlobalsDraft {
     /// What can only be said once all of `global_defs` is known.
     pub fn finish(&mut self, ctx: &mut Context<'_>) {
         self.settings.defaults = self.defaults.clone();
-        if self.iptables && self.settings.recorded.nftables.is_some() {
+        let table = &mut self.settings.firewall.table;
+        if self.iptables && table.is_some() {
             ctx.log(None, "Both iptables and nftables have been specified - ignoring iptables");
+        } else if self.iptables {
+            ctx.log(None, "iptables not supported, using nftables instead");
+            *table = Some(FirewallSettings::TABLE.to_owned());
         }
         if self.ipsets && !self.iptables {
             ctx.log(
@@ -273,11 +277,14 @@ pub(super) fn check_ipsets(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) 
 }
 
 pub(super) fn set_nftables(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
-    let place = &mut b.globals.settings.recorded.nftables;
-    if place.is_some() {
+    let firewall = &mut b.globals.settings.firewall;
+    if firewall.table.is_some() {
         ctx.report(Class::General, line.span, "nftables already specified - ignoring");
     } else if names_fit(line, 1, 254, ctx) {
-        *place = Some(line.first().map_or("keepalived", |word| word.text.as_str()).to_owned());
+        let name = line.first().map_or(FirewallSettings::TABLE, |word| word.text.as_str());
+        firewall.table = Some(name.to_owned());
+        // As the reference does: a priority counts after this line.
+        firewall.priority = FirewallSettings::default().priority;
     }
 }
 

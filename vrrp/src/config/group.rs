@@ -28,7 +28,7 @@ pub static GROUP: Table<Builder> = Table::new(&[
         track::group_files,
     ),
     B::new(
-        Keyword::new("track_process", Args::Flag, "as in every member").values().not_yet(),
+        Keyword::new("track_process", Args::Flag, "as in every member").values(),
         track::group_processes,
     ),
     B::new(

@@ -315,7 +315,7 @@ pub static INSTANCE: Table<Builder> = Table::new(&[
         |b, _, _| b.draft.accept = Some(true),
     ),
     B::new(
-        Keyword::new("no_accept", Args::Flag, "drop what is sent to the addresses").not_yet(),
+        Keyword::new("no_accept", Args::Flag, "drop what is sent to the addresses"),
         |b, _, _| b.draft.accept = Some(false),
     ),
     B::new(
@@ -386,9 +386,7 @@ pub static INSTANCE: Table<Builder> = Table::new(&[
         |b, l, c| apply_block(&AUTHENTICATION, b, l, c),
     ),
     B::new(
-        Keyword::new("auth_hmac", Args::Flag, "a signature behind each advert")
-            .block(&[&HMAC])
-            .not_yet(),
+        Keyword::new("auth_hmac", Args::Flag, "a signature behind each advert").block(&[&HMAC]),
         set_hmac,
     ),
     // Tracking.
@@ -405,7 +403,7 @@ pub static INSTANCE: Table<Builder> = Table::new(&[
         track::instance_files,
     ),
     B::new(
-        Keyword::new("track_process", Args::Flag, "processes that must run").values().not_yet(),
+        Keyword::new("track_process", Args::Flag, "processes that must run").values(),
         track::instance_processes,
     ),
     B::new(
@@ -483,7 +481,7 @@ pub static INSTANCE: Table<Builder> = Table::new(&[
     B::new(
         Keyword::new("linkbeat_use_polling", Args::Flag, "see linkbeat_interfaces")
             .alias("linkbeat_interfaces", true),
-        check,
+        |b, _, _| b.draft.polls = true,
     ),
     B::new(
         Keyword::new("lvs_sync_daemon_interface", Args::Free("INTERFACE"), "see lvs_sync_daemon")

@@ -10,6 +10,8 @@ use config::ReceiveBuffer;
 use notify::Script;
 
 use super::Vmac;
+use super::hmac::HmacSettings;
+use crate::io::LinkMethod;
 
 /// Everything a VRRP configuration says.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -26,6 +28,8 @@ pub struct Settings {
     pub files: Vec<FileSettings>,
     /// Processes that something tracks.
     pub processes: Vec<ProcessSettings>,
+    /// Interfaces whose link is polled, each once, and how if that was said.
+    pub linkbeat: Vec<(String, Option<LinkMethod>)>,
     /// `static_ipaddress`.
     pub static_addresses: Vec<AddressSettings>,
     /// `static_routes`, then `static_rules`.
@@ -81,27 +85,55 @@ pub struct Globals {
     pub vmac_addr_prefix: Option<String>,
     /// Defaults of instances.
     pub defaults: InstanceDefaults,
+    /// The tables that keep masters from accepting packets.
+    pub firewall: FirewallSettings,
+    /// `process_monitor_rcv_bufs`: of the socket that process events come by.
+    pub process_buffer: ReceiveBuffer,
     /// What is only shown.
     pub recorded: Recorded,
+}
+
+/// The tables of nftables for instances that do not accept packets for their addresses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FirewallSettings {
+    /// `nftables`: their name, 1-254 bytes. Set, too, where the configuration needs them and does not say so.
+    pub table: Option<String>,
+    /// `nftables_priority`: of their chains.
+    pub priority: i32,
+    /// `nftables_ifindex`: interfaces are matched by index even where that may change.
+    pub by_index: bool,
+    /// `nftables_counters`.
+    pub counters: bool,
+}
+
+impl FirewallSettings {
+    /// Name of tables that the configuration does not name.
+    pub const TABLE: &str = "keepalived";
+
+    /// The tables' name.
+    pub fn table(&self) -> &str {
+        self.table.as_deref().unwrap_or(Self::TABLE)
+    }
+
+    /// The same tables, by their name.
+    pub(crate) fn named(&self) -> FirewallSettings {
+        FirewallSettings { table: Some(self.table().to_owned()), ..self.clone() }
+    }
+}
+
+impl Default for FirewallSettings {
+    fn default() -> Self {
+        FirewallSettings { table: None, priority: -1, by_index: false, counters: false }
+    }
 }
 
 /// `global_defs` of VRRP that nothing acts on yet, or ever, and dumps show.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recorded {
-    /// `nftables`: the table's name.
-    pub nftables: Option<String>,
-    /// `nftables_priority`.
-    pub nftables_priority: i32,
-    /// `nftables_ifindex`.
-    pub nftables_ifindex: bool,
-    /// `nftables_counters`.
-    pub nftables_counters: bool,
     /// `vrrp_netlink_cmd_rcv_bufs`.
     pub command_buffer: ReceiveBuffer,
     /// `vrrp_netlink_monitor_rcv_bufs`.
     pub monitor_buffer: ReceiveBuffer,
-    /// `process_monitor_rcv_bufs`.
-    pub process_buffer: ReceiveBuffer,
     /// `iproute_usr_dir`; it has had its effect.
     pub iproute_usr_dir: String,
     /// `iproute_etc_dir`; it has had its effect.
@@ -111,13 +143,8 @@ pub struct Recorded {
 impl Default for Recorded {
     fn default() -> Self {
         Recorded {
-            nftables: None,
-            nftables_priority: -1,
-            nftables_ifindex: false,
-            nftables_counters: false,
             command_buffer: ReceiveBuffer::default(),
             monitor_buffer: ReceiveBuffer::default(),
-            process_buffer: ReceiveBuffer::default(),
             iproute_usr_dir: "/usr/share/iproute2".into(),
             iproute_etc_dir: "/etc/iproute2".into(),
         }
@@ -210,6 +237,8 @@ impl Default for Globals {
             router_id: String::new(),
             vmac_prefix: None,
             vmac_addr_prefix: None,
+            firewall: FirewallSettings::default(),
+            process_buffer: ReceiveBuffer::default(),
             recorded: Recorded::default(),
         }
     }
@@ -348,6 +377,8 @@ pub struct InstanceSettings {
     pub skip_check_adv_addr: bool,
     /// `authentication` (v2 only).
     pub authentication: Authentication,
+    /// `auth_hmac`.
+    pub hmac: Option<Rc<HmacSettings>>,
     /// `mcast_src_ip` or `unicast_src_ip`.
     pub source: Option<IpAddr>,
     /// `track_src_ip`.
@@ -465,6 +496,7 @@ impl InstanceSettings {
             accept: true,
             skip_check_adv_addr: false,
             authentication: Authentication::None,
+            hmac: None,
             source: None,
             track_source: false,
             group_address: match family {
@@ -659,10 +691,33 @@ pub struct ProcessSettings {
     pub name: String,
     /// The process, then its parameters.
     pub process: Vec<String>,
+    /// The process is compared with its first argument and not with its name.
+    pub full_command: bool,
+    /// How parameters are compared; `None`: not at all.
+    pub parameters: Option<Parameters>,
     /// Default weight of references.
     pub weight: i32,
     /// `weight N reverse`.
     pub reverse: bool,
+    /// `quorum`: so many must run.
+    pub quorum: u32,
+    /// `quorum_max`: more must not run.
+    pub quorum_max: Option<u32>,
+    /// `fork_delay`.
+    pub fork_delay: Duration,
+    /// `terminate_delay`.
+    pub terminate_delay: Duration,
+}
+
+/// `param_match`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parameters {
+    /// A process has these and no others.
+    Exact,
+    /// It begins with these.
+    Partial,
+    /// It begins with these, and with the last of them another may begin.
+    Initial,
 }
 
 /// A route or a routing rule.

@@ -2,6 +2,7 @@
 //! other settled, each decision reported as it is made.
 
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::time::Duration;
 
 use config::{Class, Context};
@@ -10,7 +11,10 @@ use super::builder::Builder;
 use super::draft::{AuthType, InstanceDraft};
 use super::instance::family_of;
 use super::vmac;
-use super::{Authentication, Family, GarpSettings, InstanceSettings, Version, Vmac};
+use super::{
+    AntiReplay, Authentication, Family, GarpSettings, HmacMode, HmacSettings, InstanceSettings,
+    Version, Vmac,
+};
 
 /// The work on one instance: the draft loses what does not hold.
 struct Resolver<'a, 'c> {
@@ -23,6 +27,7 @@ struct Resolver<'a, 'c> {
     priority: u8,
     wants_master: bool,
     authentication: Authentication,
+    hmac: Option<Rc<HmacSettings>>,
     config_fault: Option<String>,
     vmac: Option<Vmac>,
     address_vmacs: Vec<Vmac>,
@@ -53,6 +58,7 @@ pub(super) fn resolve(
         priority,
         wants_master,
         authentication: Authentication::None,
+        hmac: None,
         config_fault: None,
         vmac: None,
         address_vmacs: Vec::new(),
@@ -61,6 +67,7 @@ pub(super) fn resolve(
     r.interface();
     r.unicast();
     r.virtual_mac();
+    r.hmac = r.hmac();
     r.authentication = r.authentication();
     let advert_interval = r.advert_interval();
     r.preemption();
@@ -268,7 +275,6 @@ impl Resolver<'_, '_> {
     }
 
     fn authentication(&mut self) -> Authentication {
-        self.hmac();
         if self.d.auth_type == AuthType::None {
             // A password without a type says nothing.
             return Authentication::None;
@@ -304,16 +310,27 @@ impl Resolver<'_, '_> {
         }
     }
 
-    fn hmac(&mut self) {
-        let Some(hmac) = &self.d.hmac else { return };
-        if let Some(active) = hmac.active.filter(|active| !hmac.keys.contains(active)) {
+    fn hmac(&mut self) -> Option<Rc<HmacSettings>> {
+        let draft = self.d.hmac.as_mut()?;
+        let (keys, active) = (std::mem::take(&mut draft.keys), draft.active);
+        if keys.iter().all(|key| key.id != active) {
             self.complain(&format!(
                 "auth_hmac active_key {active} is not defined, disabling extension"
             ));
-        } else if self.strict && hmac.permissive {
-            self.complain("strict mode requires auth_hmac mode enforce");
+            return None;
         }
-        self.log("auth_hmac has no effect yet: adverts are neither signed nor checked");
+        let (mode, monotonic, window) = (draft.mode, draft.monotonic, draft.window);
+        let mode = if self.strict && mode != HmacMode::Enforce {
+            self.complain("strict mode requires auth_hmac mode enforce");
+            HmacMode::Enforce
+        } else {
+            mode
+        };
+        let interval = Duration::from_micros(self.d.advert_interval.unwrap_or(1_000_000));
+        let window = window.unwrap_or_else(|| AntiReplay::default_window(interval));
+        let anti_replay =
+            if monotonic { AntiReplay::Monotonic } else { AntiReplay::Time { window } };
+        Some(Rc::new(HmacSettings { keys, active, mode, anti_replay }))
     }
 
     /// Whole seconds in version 2, centiseconds in version 3.
@@ -459,7 +476,7 @@ impl Resolver<'_, '_> {
                 headers += 24;
             }
         }
-        if self.d.hmac.is_some() {
+        if self.hmac.as_ref().is_some_and(|hmac| hmac.mode.signs()) {
             headers += 28;
         }
         usize::try_from(mtu.saturating_sub(headers) / address).unwrap_or(255).min(255)
@@ -487,12 +504,6 @@ impl Resolver<'_, '_> {
                 "warning - accept mode for VRRP version 2 does not comply with RFC3768 - resetting",
             );
             accept = false;
-        }
-        if !accept {
-            self.log(
-                "no_accept has no effect yet: the addresses can be reached while the instance is \
-                 MASTER, because no firewall rules are set",
-            );
         }
         accept
     }
@@ -569,6 +580,7 @@ impl Resolver<'_, '_> {
             accept,
             skip_check_adv_addr: d.skip_check_adv_addr.unwrap_or(g.defaults.skip_check_adv_addr),
             authentication: self.authentication,
+            hmac: self.hmac,
             track_source: d.track_source && d.source.is_some(),
             source: d.source,
             group_address,

@@ -11,8 +11,10 @@ use super::globals::warn_of_spacing;
 use super::group::{GROUP, TRACK_GROUP, add_group, add_track_group, block_name};
 use super::instance::apply_block;
 use super::instance_table::INSTANCE;
-use super::trackers::{FILE, PROCESS, SCRIPT, add_file, add_process, add_script};
+use super::process::{PROCESS, add_process};
+use super::trackers::{FILE, SCRIPT, add_file, add_script};
 use super::{GarpGroup, address, route, rule};
+use crate::io::LinkMethod;
 
 type B = Row<Builder>;
 
@@ -58,10 +60,16 @@ pub static ROOT: Table<Builder> = Table::new(&[
         add_garp_group,
     ),
     B::new(
-        Keyword::new("linkbeat_interfaces", Args::Flag, "interfaces whose link is polled")
-            .values()
-            .not_yet(),
-        check_linkbeat,
+        Keyword::new("linkbeat_interfaces", Args::Flag, "interfaces whose link is polled").values(),
+        set_linkbeat,
+    ),
+    B::new(
+        Keyword::new(
+            "linkbeat_use_polling",
+            Args::Flag,
+            "poll the link of every instance's interface",
+        ),
+        |b, _, _| b.polls_all = true,
     ),
     B::new(
         Keyword::new("vrrp_instance", NAME, "a virtual router").block(&[&INSTANCE]),
@@ -74,8 +82,7 @@ pub static ROOT: Table<Builder> = Table::new(&[
     B::new(
         Keyword::new("vrrp_track_process", NAME, "a process to track")
             .required()
-            .block(&[&PROCESS])
-            .not_yet(),
+            .block(&[&PROCESS]),
         add_process,
     ),
     B::new(
@@ -202,18 +209,20 @@ fn line_interface(b: &Builder, word: &Word, what: &str, ctx: &mut Context<'_>) -
     false
 }
 
-fn check_linkbeat(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
+fn set_linkbeat(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
     for words in line.entries() {
         let Some((name, rest)) = words.split_first() else { continue };
         if !line_interface(b, name, "linkbeat interface", ctx) {
             continue;
         }
-        let known = |word: &Word| matches!(word.text.as_str(), "MII" | "ETHTOOL" | "IOCTL");
-        let extra = match rest {
-            [] => None,
-            [kind, more @ ..] if known(kind) => more.first(),
-            [other, ..] => Some(other),
-        };
+        let method = rest.first().and_then(|word| match word.text.as_str() {
+            "MII" => Some(LinkMethod::Mii),
+            "ETHTOOL" => Some(LinkMethod::Ethtool),
+            "IOCTL" => Some(LinkMethod::Ioctl),
+            _ => None,
+        });
+        let extra = rest.get(usize::from(method.is_some()));
+        b.linkbeat.push((name.text.clone(), method));
         if let Some(word) = extra {
             let message = format!("extra characters {} in linkbeat interface", word.text);
             ctx.report(Class::General, word.span, message);

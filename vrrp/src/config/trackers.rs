@@ -1,4 +1,4 @@
-//! Tracked things: `vrrp_script`, `track_file`, `vrrp_track_process`.
+//! Tracked things: `vrrp_script`, `track_file`.
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,14 +9,13 @@ use nix::sys::statfs;
 use super::builder::Builder;
 use super::globals::number32;
 use super::instance::apply_block;
-use super::{FileSettings, ProcessSettings, ScriptSettings};
+use super::{FileSettings, ScriptSettings};
 
 type B = Row<Builder>;
 
 const MILLISECONDS: Args = Args::Decimal { digits: 3, min: 0, max: 4_294_000 };
 const COUNT: Args = Args::lenient(1, i32::MAX as i64);
-const WEIGHT: Args = Args::Free("N [reverse]");
-const WAIT: Args = Args::timer(1, 3_600_000_000);
+pub(super) const WEIGHT: Args = Args::Free("N [reverse]");
 
 /// A `vrrp_script` while its block is read.
 #[derive(Default)]
@@ -41,17 +40,6 @@ pub(super) struct FileDraft {
     weight: Option<i32>,
     reverse: bool,
     init: Option<(i32, bool)>,
-}
-
-/// A `vrrp_track_process` while its block is read.
-#[derive(Default)]
-pub(super) struct ProcessDraft {
-    name: String,
-    process: Vec<String>,
-    weight: i32,
-    reverse: bool,
-    quorum: Option<u32>,
-    quorum_max: Option<u32>,
 }
 
 /// Keywords inside `vrrp_script`.
@@ -130,72 +118,6 @@ pub static FILE: Table<Builder> = Table::new(&[
     ),
 ]);
 
-/// Keywords inside `vrrp_track_process`.
-pub static PROCESS: Table<Builder> = Table::new(&[
-    B::new(
-        Keyword::new("process", Args::Free("NAME [PARAMETER…]"), "the process that must run")
-            .required()
-            .not_yet(),
-        set_process,
-    ),
-    B::new(
-        Keyword::new("param_match", Args::Free("[initial|partial]"), "how parameters are compared")
-            .not_yet(),
-        check_param_match,
-    ),
-    B::new(
-        Keyword::new("weight", WEIGHT, "added to the priority; 0: absence is a fault")
-            .expected()
-            .or("0")
-            .not_yet(),
-        |b, l, c| {
-            let what = format!("vrrp_track_process {}", b.process.name);
-            if let Some((weight, reverse)) = weight(l, 254, &what, c) {
-                b.process.weight = weight.unwrap_or(b.process.weight);
-                b.process.reverse = reverse;
-            }
-        },
-    ),
-    B::new(
-        Keyword::new("quorum", Args::lenient(1, 65535), "how many must run")
-            .required()
-            .or("1")
-            .not_yet(),
-        set_quorum,
-    ),
-    B::new(
-        Keyword::new("quorum_max", Args::lenient(0, 65535), "how many may run")
-            .required()
-            .not_yet(),
-        set_quorum_max,
-    ),
-    B::new(
-        Keyword::new("delay", WAIT, "wait before either change counts")
-            .required()
-            .unit("s")
-            .not_yet(),
-        config::check,
-    ),
-    B::new(
-        Keyword::new("fork_delay", WAIT, "wait before a gained quorum counts")
-            .required()
-            .unit("s")
-            .not_yet(),
-        config::check,
-    ),
-    B::new(
-        Keyword::new("terminate_delay", WAIT, "wait before a lost quorum counts")
-            .required()
-            .unit("s")
-            .not_yet(),
-        config::check,
-    ),
-    B::new(
-        Keyword::new("full_command", Args::Flag, "compare with the whole command").not_yet(),
-        config::check,
-    ),
-]);
-
 fn milliseconds(b: &Builder, line: &Line, ctx: &mut Context<'_>) -> Option<u64> {
     let value = line.decimal(ctx);
     let zero = value == Some(0) || (value.is_none() && !is_number(line));
@@ -216,7 +138,7 @@ fn is_number(line: &Line) -> bool {
 }
 
 /// `N [reverse]`: the weight, if it is valid, and the direction; `None` when there is no argument.
-fn weight(
+pub(super) fn weight(
     line: &Line,
     limit: i64,
     what: &str,
@@ -413,69 +335,4 @@ fn watchable(path: &str, name: &str) -> Result<(), String> {
         ));
     }
     Ok(())
-}
-
-/// `vrrp_track_process NAME { … }`.
-pub(super) fn add_process(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
-    let Some(name) = line.word(ctx) else { return };
-    b.process = ProcessDraft { name: name.text.clone(), ..ProcessDraft::default() };
-    apply_block(&PROCESS, b, line, ctx);
-    let draft = std::mem::take(&mut b.process);
-    if draft.process.is_empty() {
-        let message = format!("track process '{}' process name not specified", draft.name);
-        ctx.report(Class::General, name.span, message);
-        return;
-    }
-    let settings = ProcessSettings {
-        name: draft.name.clone(),
-        process: draft.process,
-        weight: draft.weight,
-        reverse: draft.reverse,
-    };
-    b.process_index.entry(draft.name).or_insert(b.processes.len());
-    b.processes.push((settings, false));
-}
-
-fn set_process(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
-    if line.word(ctx).is_none() {
-        return;
-    }
-    if b.process.process.is_empty() {
-        b.process.process = line.words.iter().map(|word| word.text.clone()).collect();
-    } else {
-        let message =
-            format!("Process already set for track process {} - ignoring", b.process.name);
-        ctx.report(Class::General, line.span, message);
-    }
-}
-
-fn check_param_match(_: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
-    if let Some(word) = line.first()
-        && !matches!(word.text.as_str(), "initial" | "partial")
-    {
-        let message = format!("Invalid param_match type {} - ignoring", word.text);
-        ctx.report(Class::General, word.span, message);
-    }
-}
-
-fn set_quorum(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
-    let Some(quorum) = number32(line.int(ctx)) else { return };
-    if b.process.quorum_max.is_some_and(|max| quorum > max) {
-        let message =
-            format!("quorum {quorum} exceeds quorum_max of {} - ignoring", b.process.name);
-        ctx.report(Class::General, line.span, message);
-        return;
-    }
-    b.process.quorum = Some(quorum);
-}
-
-fn set_quorum_max(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
-    let Some(max) = number32(line.int(ctx)) else { return };
-    let quorum = b.process.quorum.unwrap_or(1);
-    if max < quorum && !(max == 0 && quorum <= 1) {
-        let message = format!("quorum_max {max} is below quorum of {} - ignoring", b.process.name);
-        ctx.report(Class::General, line.span, message);
-        return;
-    }
-    b.process.quorum_max = Some(max);
 }

@@ -6,6 +6,8 @@ use std::net::IpAddr;
 use super::snapshot::Snapshot;
 use super::text::{Text, number};
 use crate::config::{AddressSettings, InstanceSettings};
+use crate::instance::Instance;
+use crate::state::State;
 
 /// Indent of an entry in a list.
 pub(super) const ENTRY: &str = "     ";
@@ -18,7 +20,7 @@ pub(super) fn statics(t: &mut Text, s: &Snapshot<'_>) {
     t.title("Static Addresses");
     for a in s.statics {
         t.put(ENTRY);
-        address(t.raw(), a, None, is_present(s, a));
+        address(t.raw(), a, None, if is_present(s, a) { SET } else { "" });
         t.end();
     }
 }
@@ -29,22 +31,34 @@ fn is_present(s: &Snapshot<'_>, a: &AddressSettings) -> bool {
         .is_some_and(|i| s.kernel.addresses(i).iter().any(|k| k.ip == a.ip && k.prefix == a.prefix))
 }
 
-/// A list of an instance's addresses; `set`: this machine holds them.
+/// What is said of an address that is there.
+const SET: &str = " set";
+
+/// What is said of an instance's addresses: that this machine holds them, and drops what comes to them.
+pub(super) fn held(inst: &Instance) -> &'static str {
+    match (inst.state(), inst.settings.accept) {
+        (State::Master, true) => SET,
+        (State::Master, false) => " set nftable_set",
+        _ => "",
+    }
+}
+
+/// A list of an instance's addresses, each with the same last words.
 pub(super) fn list(
     t: &mut Text,
     instance: &InstanceSettings,
     addresses: &[AddressSettings],
-    set: bool,
+    held: &str,
 ) {
     for a in addresses {
         t.put(ENTRY);
-        address(t.raw(), a, instance.parent_of(&a.interface), set);
+        address(t.raw(), a, instance.parent_of(&a.interface), held);
         t.end();
     }
 }
 
-/// One address. `parent` is the interface below, if its own is a VMAC.
-pub(super) fn address(out: &mut String, a: &AddressSettings, parent: Option<&str>, set: bool) {
+/// One address, and what is said of it last. `parent` is the interface below, if its own is a VMAC.
+pub(super) fn address(out: &mut String, a: &AddressSettings, parent: Option<&str>, held: &str) {
     ip(out, a.ip);
     if a.peer.is_none() {
         length(out, a.ip, a.prefix);
@@ -92,9 +106,7 @@ pub(super) fn address(out: &mut String, a: &AddressSettings, parent: Option<&str
     if a.ip.is_ipv6() {
         lifetime(out, a.preferred_lft);
     }
-    if set {
-        out.push_str(" set");
-    }
+    out.push_str(held);
 }
 
 /// An address with its length, unless that is a host's own.

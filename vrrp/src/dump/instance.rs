@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use scheduler::Time;
 
-use super::address::{ENTRY, list, network};
+use super::address::{ENTRY, held, list, network};
 use super::interface;
 use super::path;
 use super::scripts::transitions;
 use super::snapshot::{PortView, Snapshot};
 use super::text::{Text, general, signed};
 use crate::config::{
-    Authentication, Family, GarpSettings, InstanceSettings, Track, UnicastChecksum, Version,
+    AntiReplay, Authentication, Family, GarpSettings, HmacSettings, InstanceSettings, Track,
+    UnicastChecksum, Version,
 };
 use crate::instance::Instance;
 use crate::state::{Faults, State};
@@ -44,6 +45,9 @@ fn instance(t: &mut Text, s: &Snapshot<'_>, inst: &Instance, port: PortView) {
     garp(t, &c.garp);
     election(t, inst);
     authentication(t, c);
+    if let Some(hmac) = &c.hmac {
+        extension(t, hmac);
+    }
     if c.kernel_rx_buf_size > 0 {
         t.number("   Kernel rx buffer size = ", c.kernel_rx_buf_size);
     }
@@ -279,6 +283,18 @@ fn election(t: &mut Text, inst: &Instance) {
     t.enabled("   Promote_secondaries = ", c.promote_secondaries);
 }
 
+fn extension(t: &mut Text, hmac: &HmacSettings) {
+    t.put("   Authentication extension = HMAC-SHA256-128").end();
+    t.put("     Keys = ").show(hmac.keys.len()).put(", active key id = ").int(hmac.active).end();
+    t.put("     Mode = ").put(hmac.mode.name()).end();
+    t.put("     Anti replay = ");
+    match hmac.anti_replay {
+        AntiReplay::Time { window } => t.put("time, window = ").int(window).put(" sec"),
+        AntiReplay::Monotonic => t.put("monotonic"),
+    };
+    t.end();
+}
+
 fn authentication(t: &mut Text, c: &InstanceSettings) {
     match (c.version, c.authentication) {
         (Version::V2, Authentication::None) => t.put("   Authentication type = none").end(),
@@ -295,14 +311,13 @@ fn authentication(t: &mut Text, c: &InstanceSettings) {
 
 fn addresses(t: &mut Text, inst: &Instance) {
     let c = &*inst.settings;
-    let set = inst.state() == State::Master;
     if !c.addresses.is_empty() {
         t.put("   Virtual IP (").int(signed(c.addresses.len())).put("):\n");
-        list(t, c, &c.addresses, set);
+        list(t, c, &c.addresses, held(inst));
     }
     if !c.excluded.is_empty() {
         t.put("   Virtual IP Excluded :\n");
-        list(t, c, &c.excluded, set);
+        list(t, c, &c.excluded, held(inst));
     }
 }
 

@@ -10,6 +10,7 @@ use super::snapshot::{GarpView, Snapshot};
 use super::text::{Text, signed};
 use super::trackers::{by_name, users};
 use crate::config::Family;
+use crate::io::LinkMethod;
 use crate::router::TrackerKind;
 
 /// `IFF_*` with the words for them; where the flag being clear is remarkable, `false`.
@@ -69,7 +70,12 @@ fn interface(t: &mut Text, s: &Snapshot<'_>, name: &str, link: &Link, garp: Opti
         libc::ARPHRD_INFINIBAND => t.put("   HW Type = INFINIBAND").end(),
         other => t.put("   HW Type = UNKNOWN (").int(other).put(")").end(),
     }
-    t.put("   NIC netlink status update\n");
+    t.put(match s.linkbeat.get(name) {
+        None => "   NIC netlink status update\n",
+        Some(LinkMethod::Mii) => "   NIC support MII regs\n",
+        Some(LinkMethod::Ethtool) => "   NIC support ETHTOOL GLINK interface\n",
+        Some(LinkMethod::Ioctl) => "   NIC ioctl refresh polling\n",
+    });
     if let Some(group) = garp {
         spacing(t, group);
     }

@@ -9,9 +9,12 @@ use super::clock::Clock;
 use super::snapshot::Snapshot;
 use super::text::{general, number, signed, stamp};
 use super::{address, instance, path, path_text, scripts};
-use crate::config::{AddressSettings, Authentication, InstanceSettings, PathSettings, Track};
+use crate::config::{
+    AddressSettings, Authentication, InstanceSettings, Parameters, PathSettings, Track,
+};
 use crate::instance::Instance;
 use crate::packet::Counter;
+use crate::process::Quorum;
 use crate::state::State;
 use notify::Script;
 
@@ -40,6 +43,14 @@ pub(super) fn print(s: &Snapshot<'_>, clock: &Clock) -> String {
         }
         json.out.push_str("}}");
     }
+    if s.router.globals().json_version == 2 && !s.quorums.is_empty() {
+        json.out.push_str("],\"track_process\":[");
+        for (i, quorum) in s.quorums.iter().enumerate() {
+            json.out.push_str(if i == 0 { "{" } else { ",{" });
+            json.process(quorum);
+            json.out.push('}');
+        }
+    }
     json.out.push_str(tail);
     json.out
 }
@@ -53,6 +64,35 @@ struct Json<'a> {
 }
 
 impl Json<'_> {
+    fn process(&mut self, quorum: &Quorum) {
+        let c = &quorum.settings;
+        if let Some((program, parameters)) = c.process.split_first() {
+            self.text("process", program);
+            if !parameters.is_empty() {
+                self.text("parameters", &parameters.join(" "));
+            }
+        }
+        let matched = match c.parameters {
+            None => "none",
+            Some(Parameters::Exact) => "exact",
+            Some(Parameters::Partial) => "partial",
+            Some(Parameters::Initial) => "initial",
+        };
+        self.text("param_match", matched);
+        self.number("min_processes", c.quorum);
+        if let Some(max) = c.quorum_max {
+            self.number("max_processes", max);
+        }
+        self.number("current_processes", quorum.count());
+        self.boolean("have_quorum", quorum.is_had());
+        self.number("weight", if c.reverse { -c.weight } else { c.weight });
+        self.seconds("terminate_delay", c.terminate_delay);
+        self.seconds("fork_delay", c.fork_delay);
+        self.boolean("fork_delay_timer_running", quorum.waits_for_fork());
+        self.boolean("terminate_delay_timer_running", quorum.waits_for_exit());
+        self.boolean("full_command", c.full_command);
+    }
+
     fn key(&mut self, name: &str) {
         self.out.push_str(if self.out.ends_with('{') { "\"" } else { ",\"" });
         self.out.push_str(name);
@@ -109,8 +149,8 @@ impl Json<'_> {
         self.boolean("smtp_alert", c.notify.smtp_alert);
         self.boolean("notify_deleted", c.notify.report_deleted);
         self.scripts(c);
-        self.addresses("vips", c, &c.addresses, inst.state());
-        self.addresses("evips", c, &c.excluded, inst.state());
+        self.addresses("vips", c, &c.addresses, address::held(inst));
+        self.addresses("evips", c, &c.excluded, address::held(inst));
         self.paths("vroutes", &c.paths, true);
         self.paths("vrules", &c.paths, false);
         self.names("track_ifp", &c.track_interfaces);
@@ -173,12 +213,11 @@ impl Json<'_> {
         name: &str,
         c: &InstanceSettings,
         list: &[AddressSettings],
-        state: State,
+        held: &str,
     ) {
-        let set = state == State::Master;
         self.list(name, list, |json, a| {
             let parent = c.parent_of(&a.interface);
-            json.scratched(|text| address::address(text, a, parent, set));
+            json.scratched(|text| address::address(text, a, parent, held));
         });
     }
 

@@ -7,7 +7,7 @@ use super::text::Text;
 use crate::config::NotifySettings;
 
 /// Program and arguments, each in single quotes.
-pub(super) fn command(out: &mut String, script: &Script) {
+pub(crate) fn command(out: &mut String, script: &Script) {
     for (i, word) in script.argv.iter().enumerate() {
         out.push_str(if i == 0 { "'" } else { " '" });
         out.push_str(word);

@@ -8,7 +8,8 @@ use std::time::Duration;
 use scheduler::Time;
 
 use crate::config::{AddressSettings, FileSettings, PathSettings, TrackGroup};
-use crate::io::SocketKey;
+use crate::io::{LinkMethod, SocketKey};
+use crate::process::Quorum;
 use crate::router::Router;
 use crate::runtime::{Check, KernelView};
 
@@ -27,6 +28,9 @@ pub(crate) struct Snapshot<'a> {
     pub sockets: Vec<SocketView<'a>>,
     pub checks: &'a [Check],
     pub files: &'a [FileSettings],
+    pub quorums: &'a [Quorum],
+    /// How interfaces are asked for their link, by name.
+    pub linkbeat: HashMap<&'a str, LinkMethod>,
     /// By interface name.
     pub debounces: HashMap<&'a str, DebounceView>,
     /// Settings of interfaces that are held at 1, by index.
@@ -57,7 +61,7 @@ pub(crate) struct PortView {
     /// It changed to the old unicast checksum by itself.
     pub old_checksum: bool,
     /// Kinds of complaints that are held back.
-    pub complained: u32,
+    pub complained: u64,
 }
 
 /// A pair of sockets.

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::time::Duration;
 
 use netlink::{Address, Link};
@@ -11,6 +12,7 @@ use scheduler::Time;
 use super::*;
 use crate::config::*;
 use crate::io::{Carriage, SocketKey};
+use crate::process::Processes;
 use crate::router::{Status, TrackerKind};
 use crate::runtime::{Check, KernelView, Progress};
 use crate::state::{Faults, State};
@@ -33,6 +35,7 @@ struct World {
     kernel: KernelView,
     virtual_addresses: HashSet<IpAddr>,
     checks: Vec<Check>,
+    processes: Option<Processes>,
 }
 
 impl World {
@@ -57,6 +60,8 @@ impl World {
             sockets: Vec::new(),
             checks: &self.checks,
             files: &self.settings.files,
+            quorums: self.processes.as_ref().map_or(&[], Processes::quorums),
+            linkbeat: HashMap::new(),
             debounces: HashMap::new(),
             held: HashMap::new(),
             made: HashSet::new(),
@@ -475,6 +480,28 @@ fn an_address_owner_with_ipv6_in_a_vrf() {
 }
 
 #[test]
+fn keys_are_counted_and_not_shown() {
+    let instance = v2("H");
+    let keys = [1, 7].into_iter().filter_map(|id| HmacKey::new(id, &[b'k'; 32])).collect();
+    let (mode, anti_replay) = (HmacMode::ReceiveOnly, AntiReplay::Time { window: 30 });
+    let hmac = HmacSettings { keys, active: 7, mode, anti_replay };
+    let dump_of = |anti_replay| {
+        let mut instance = instance.clone();
+        instance.hmac = Some(Rc::new(HmacSettings { anti_replay, ..hmac.clone() }));
+        let world = World::of(vec![instance]);
+        text(&world.snapshot(&world.router()))
+    };
+    let shown = "   Authentication type = none
+   Authentication extension = HMAC-SHA256-128
+     Keys = 2, active key id = 7
+     Mode = receive-only
+     Anti replay = ";
+    assert!(dump_of(anti_replay).contains(&format!("{shown}time, window = 30 sec\n")));
+    assert!(dump_of(AntiReplay::Monotonic).contains(&format!("{shown}monotonic\n")));
+    assert!(!dump_of(anti_replay).contains("kkk"));
+}
+
+#[test]
 fn faults_are_named_and_nothing_else_is_wanted() {
     let mut f = v2("F");
     f.interface = None;
@@ -552,7 +579,7 @@ fn addresses_with_every_option() {
     ];
     for (settings, expected) in rows {
         let mut out = String::new();
-        address::address(&mut out, &settings, None, false);
+        address::address(&mut out, &settings, None, "");
         assert_eq!(out, expected);
     }
 }

@@ -1,4 +1,4 @@
-//! Scripts and files that instances track.
+//! Scripts, files and processes that instances track.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -8,6 +8,8 @@ use super::instance::weight;
 use super::scripts::command;
 use super::snapshot::Snapshot;
 use super::text::{Text, signed};
+use crate::config::Parameters;
+use crate::process::Quorum;
 use crate::router::{Router, Status, Tracker, TrackerKind};
 use crate::runtime::{Check, Progress};
 
@@ -99,6 +101,60 @@ pub(super) fn files(t: &mut Text, s: &Snapshot<'_>) {
             users(t, s, tracker);
         }
     }
+}
+
+/// `vrrp_track_process` blocks.
+pub(super) fn processes(t: &mut Text, s: &Snapshot<'_>) {
+    if s.quorums.is_empty() {
+        return;
+    }
+    t.title("VRRP Track processes");
+    let trackers = by_name(s.router, TrackerKind::Process);
+    for quorum in s.quorums {
+        process(t, quorum);
+        t.put("   Tracking instances :\n");
+        if let Some(tracker) = trackers.get(quorum.settings.name.as_str()) {
+            users(t, s, tracker);
+        }
+    }
+}
+
+fn process(t: &mut Text, quorum: &Quorum) {
+    let c = &quorum.settings;
+    t.word(" VRRP Track process = ", &c.name);
+    if let Some((program, parameters)) = c.process.split_first() {
+        t.word("   Process = ", program);
+        if !parameters.is_empty() {
+            t.word("   Parameters = ", &parameters.join(" "));
+        }
+    }
+    match c.parameters {
+        None => {}
+        Some(Parameters::Exact) => t.put("   Param match").end(),
+        Some(Parameters::Partial) => t.word("   Param match = ", "partial"),
+        Some(Parameters::Initial) => t.word("   Param match = ", "initial"),
+    }
+    t.number("   Min processes = ", c.quorum);
+    if let Some(max) = c.quorum_max {
+        t.number("   Max processes = ", max);
+    }
+    t.number("   Current processes = ", quorum.count());
+    t.boolean("   Have quorum = ", quorum.is_had());
+    t.put("   Weight = ");
+    weight(t, c.weight, c.reverse);
+    t.end();
+    for (key, delay) in
+        [("   Terminate delay = ", c.terminate_delay), ("   Fork delay = ", c.fork_delay)]
+    {
+        let (seconds, micros) = (delay.as_secs(), delay.subsec_micros());
+        t.put(key).show(format_args!("{seconds}.{micros:06}s")).end();
+    }
+    for (timer, runs) in [("Fork", quorum.waits_for_fork()), ("Terminate", quorum.waits_for_exit())]
+    {
+        let not = if runs { "" } else { "not " };
+        t.put("   ").put(timer).put(" delay timer ").put(not).put("running\n");
+    }
+    t.boolean("   Full command = ", c.full_command);
 }
 
 /// Who depends on it, and how much.

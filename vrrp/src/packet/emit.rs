@@ -10,10 +10,10 @@ use std::time::Duration;
 use etherparse::{IpNumber, Ipv4Header};
 
 use super::{
-    ADVERT_TOS, AH_LEN, AUTH_LEN, CHECKSUM_OFFSET, HEADER_LEN, IPV4_LEN, MAX_ADDRESSES, Sequence,
-    TYPE_ADVERT, ah, checksum, payload_len,
+    ADVERT_TOS, AH_LEN, AUTH_LEN, Advert, CHECKSUM_OFFSET, HEADER_LEN, IPV4_LEN, MAX_ADDRESSES,
+    Sequence, Stamp, TRAILER_LEN, TYPE_ADVERT, ah, checksum, payload_len, trailer,
 };
-use crate::config::{Authentication, Family, Version};
+use crate::config::{Authentication, Family, HmacKey, Version};
 
 /// What an advert says.
 #[derive(Clone, Debug)]
@@ -32,6 +32,8 @@ pub struct AdvertSpec<'a> {
     pub authentication: Authentication,
     /// The advert's number in an authentication header: the last one.
     pub sequence: Sequence,
+    /// Leaves room for an authentication trailer; [`Template::sign_trailer`] fills it.
+    pub trailer: bool,
     /// Our address; it decides the family.
     pub source: IpAddr,
     /// The group or one peer.
@@ -91,8 +93,12 @@ impl fmt::Display for EmitError {
 impl std::error::Error for EmitError {}
 
 impl AdvertSpec<'_> {
-    /// Bytes of the advert, IPv4 header included.
+    /// Bytes of the advert, IPv4 header and trailer included.
     pub fn len(&self) -> usize {
+        self.payload_end() + if self.trailer { TRAILER_LEN } else { 0 }
+    }
+
+    fn payload_end(&self) -> usize {
         let family = Family::of(self.source);
         self.payload_start() + payload_len(self.version.number(), family, self.addresses.len())
     }
@@ -141,7 +147,9 @@ pub fn emit(spec: &AdvertSpec<'_>, buffer: &mut [u8]) -> Result<usize, EmitError
     }
     let (needed, given) = (spec.len(), buffer.len());
     let packet = buffer.get_mut(..needed).ok_or(EmitError::BufferTooSmall { needed, given })?;
-    let (header, payload) = packet.split_at_mut(spec.payload_start());
+    let (advert, trailer) = packet.split_at_mut(spec.payload_end());
+    trailer.fill(0);
+    let (header, payload) = advert.split_at_mut(spec.payload_start());
     write_payload(spec, family, payload);
     if let (IpAddr::V4(source), IpAddr::V4(destination)) = (spec.source, spec.destination) {
         let sum = match (spec.version, spec.checksum) {
@@ -240,6 +248,8 @@ pub struct Template {
     destination: IpAddr,
     /// Bytes before the advert.
     payload_start: usize,
+    /// Bytes before the trailer, if there is one.
+    payload_end: usize,
     /// The checksum covers the destination.
     covers_destination: bool,
     /// What an authentication header is signed with.
@@ -256,6 +266,7 @@ impl Template {
             source: spec.source,
             destination: spec.destination,
             payload_start: spec.payload_start(),
+            payload_end: spec.payload_end(),
             covers_destination: spec.source.is_ipv4()
                 && spec.version == Version::V3
                 && spec.checksum == ChecksumForm::Destination,
@@ -325,6 +336,15 @@ impl Template {
     pub fn sign(&mut self, sequence: Sequence) {
         if let Some(key) = &self.key {
             ah::sign(&mut self.bytes, IPV4_LEN, key, sequence);
+        }
+    }
+
+    /// Signs the trailer, if there is room for one. What changes for each peer, it does not cover.
+    pub fn sign_trailer(&mut self, key: &HmacKey, stamp: Stamp) {
+        let (advert, trailer) = self.bytes.split_at_mut(self.payload_end);
+        let advert = Advert::parse(&advert[self.payload_start..], Family::of(self.source));
+        if let (Some(advert), Some(trailer)) = (advert, trailer.first_chunk_mut()) {
+            trailer::sign(trailer, &advert, self.source, key, stamp);
         }
     }
 

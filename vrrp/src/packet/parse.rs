@@ -7,6 +7,7 @@ use std::time::Duration;
 use etherparse::Ipv4HeaderSlice;
 
 use super::ah::Signed;
+use super::trailer::Trailer;
 use super::{AH_LEN, AUTH_LEN, HEADER_LEN, PROTOCOL_AH, payload_len};
 use crate::config::Family;
 
@@ -207,6 +208,11 @@ impl<'a> Advert<'a> {
     /// The payload without whatever follows the expected length.
     pub(super) fn expected_bytes(&self) -> &'a [u8] {
         self.payload.get(..self.expected_len()).unwrap_or(self.payload)
+    }
+
+    /// What follows the expected length, if it is as long as an authentication trailer.
+    pub(super) fn trailer(&self) -> Option<Trailer<'a>> {
+        self.payload.get(self.expected_len()..)?.try_into().ok().map(Trailer)
     }
 
     /// The announced addresses as they lie in the packet; fewer if it is cut short.

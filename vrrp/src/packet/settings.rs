@@ -58,6 +58,7 @@ impl<'a> AdvertSpec<'a> {
             addresses,
             authentication: settings.authentication,
             sequence: Sequence::default(),
+            trailer: settings.hmac.as_ref().is_some_and(|hmac| hmac.mode.signs()),
             source,
             destination,
             checksum,
@@ -70,6 +71,7 @@ impl<'a> AdvertSpec<'a> {
 impl<'a> Expect<'a> {
     /// What the instance expects. `addresses` holds those of `settings.addresses`; `recorded_master` is the master's
     /// address while in BACKUP; `priority` the effective one; `sequence` the last number of an authentication header.
+    /// The check of `auth_hmac` is added by who reads the clock.
     pub fn of(
         settings: &'a InstanceSettings,
         addresses: &'a AddressSet,
@@ -83,6 +85,7 @@ impl<'a> Expect<'a> {
             interval: settings.advert_interval,
             authentication: settings.authentication,
             sequence,
+            hmac: None,
             peers: &settings.peers,
             check_source: settings.check_unicast_source,
             addresses,

@@ -8,10 +8,10 @@ use subtle::ConstantTimeEq;
 
 use super::verdict::Remarks;
 use super::{
-    ADVERT_TTL, Accepted, AddressNotice, AddressSet, Notice, PROTOCOL, Packet, Rejected, Sequence,
-    TYPE_ADVERT, Verdict, checksum,
+    ADVERT_TTL, Accepted, AddressNotice, AddressSet, HmacCheck, Notice, PROTOCOL, Packet, Rejected,
+    Sequence, Stamp, TRAILER_LEN, TYPE_ADVERT, Verdict, checksum,
 };
-use crate::config::{Authentication, Peer, Version};
+use crate::config::{AntiReplay, Authentication, HmacMode, Peer, Version};
 
 /// Payload of the shortest Ethernet frame; shorter packets may arrive padded to it.
 const MIN_ETHERNET_PAYLOAD: usize = 46;
@@ -27,6 +27,8 @@ pub struct Expect<'a> {
     pub authentication: Authentication,
     /// The highest number of an authentication header so far.
     pub sequence: Sequence,
+    /// `auth_hmac`.
+    pub hmac: Option<HmacCheck<'a>>,
     /// Empty: the instance uses multicast.
     pub peers: &'a [Peer],
     /// Unicast: adverts must come from a peer and with its TTL.
@@ -67,6 +69,7 @@ fn judge(
     remarks: &mut Remarks,
 ) -> Result<Accepted, Rejected> {
     check_network_layer(packet, expect)?;
+    remarks.stamp = check_trailer(packet, expect, &mut remarks.skew)?;
     remarks.sequence = check_version_2(packet, expect)?;
     check_version_2_interval(packet, expect)?;
     check_type(packet)?;
@@ -102,7 +105,8 @@ fn check_network_layer(packet: &Packet<'_>, expect: &Expect<'_>) -> Result<(), R
     }
     let expected = packet.offset + packet.advert.expected_len();
     let padded = expected < MIN_ETHERNET_PAYLOAD && is_padding(packet.len, expected);
-    if packet.len != expected && !padded {
+    let signed = expect.hmac.is_some() && packet.len == expected + TRAILER_LEN;
+    if packet.len != expected && !padded && !signed {
         return Err(Rejected::Length { source, received: packet.len, expected });
     }
     if expect.peers.is_empty() && packet.hop_limit != ADVERT_TTL {
@@ -118,6 +122,33 @@ fn check_network_layer(packet: &Packet<'_>, expect: &Expect<'_>) -> Result<(), R
 /// A surplus a padded Ethernet frame can have, with any number of VLAN tags taken out of it.
 fn is_padding(received: usize, expected: usize) -> bool {
     received.checked_sub(expected).is_some_and(|surplus| surplus % 4 == 2)
+}
+
+/// Check 5: the stamp of a trailer that is right.
+fn check_trailer(
+    packet: &Packet<'_>,
+    expect: &Expect<'_>,
+    skew: &mut Option<Notice>,
+) -> Result<Option<Stamp>, Rejected> {
+    let source = packet.source;
+    let Some(check) = &expect.hmac else { return Ok(None) };
+    let Some(trailer) = packet.advert.trailer() else {
+        return match check.settings.mode {
+            HmacMode::Enforce => Err(Rejected::MissingTrailer { source }),
+            HmacMode::Permissive | HmacMode::ReceiveOnly => Ok(None),
+        };
+    };
+    // What was heard is remembered for each peer.
+    if !expect.peers.is_empty() && expect.peers.iter().all(|peer| peer.address != source) {
+        return Err(Rejected::SignedByStranger { source });
+    }
+    let (stamp, apart) = trailer
+        .check(&packet.advert, source, check)
+        .map_err(|defect| Rejected::Trailer { source, defect })?;
+    if let (AntiReplay::Time { window }, Some(apart)) = (check.settings.anti_replay, apart) {
+        *skew = (apart > window / 2).then_some(Notice::Skew { source, skew: apart, window });
+    }
+    Ok(Some(stamp))
 }
 
 /// Check 6: authentication of version 2. The number of an authentication header that is right.

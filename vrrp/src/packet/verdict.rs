@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use super::Counter;
+use super::{Counter, Stamp, TrailerDefect};
 
 /// Result of [`super::validate`]: remarks first, then whether the advert takes part in the election.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,13 +14,15 @@ pub struct Verdict {
     pub outcome: Result<Accepted, Rejected>,
 }
 
-/// At most one notice of each sort, and the number of the authentication header.
+/// At most one notice of each sort, and the number of the authentication header or trailer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Remarks {
     pub(super) interval: Option<Notice>,
     pub(super) checksum: Option<Notice>,
     pub(super) addresses: Option<Notice>,
+    pub(super) skew: Option<Notice>,
     pub(super) sequence: Option<u32>,
+    pub(super) stamp: Option<Stamp>,
 }
 
 impl Verdict {
@@ -29,10 +31,17 @@ impl Verdict {
         self.remarks.sequence
     }
 
+    /// The stamp of a right authentication trailer, whatever else is wrong: the sender's latest.
+    pub fn stamp(&self) -> Option<Stamp> {
+        self.remarks.stamp
+    }
+
     /// What to log although it does not decide anything, in order.
     pub fn notices(&self) -> impl Iterator<Item = &Notice> {
         let remarks = &self.remarks;
-        [&remarks.interval, &remarks.checksum, &remarks.addresses].into_iter().flatten()
+        [&remarks.skew, &remarks.interval, &remarks.checksum, &remarks.addresses]
+            .into_iter()
+            .flatten()
     }
 }
 
@@ -67,6 +76,15 @@ pub enum Notice {
     OldChecksum,
     /// The address list differs.
     Addresses(AddressNotice),
+    /// The sender's clock differs from ours by more than half of what is allowed; both in seconds.
+    Skew {
+        /// Sender.
+        source: IpAddr,
+        /// Between the clocks.
+        skew: u32,
+        /// Allowed.
+        window: u32,
+    },
 }
 
 /// How an address list differs from ours.
@@ -95,17 +113,18 @@ impl Notice {
     pub fn counter(&self) -> Option<Counter> {
         match self {
             Notice::Addresses(_) => Some(Counter::AddrListErr),
-            Notice::Interval { .. } | Notice::OldChecksum => None,
+            Notice::Interval { .. } | Notice::OldChecksum | Notice::Skew { .. } => None,
         }
     }
 
-    /// Number below 32 for the rate limit of one line for each kind; distinct from those of [`Rejected`].
+    /// Number from 32 to 63 for the rate limit of one line for each kind; those of [`Rejected`] are below.
     pub fn kind(&self) -> u8 {
         match self {
-            Notice::Interval { .. } => 24,
-            Notice::OldChecksum => 25,
-            Notice::Addresses(AddressNotice::Count { .. }) => 26,
-            Notice::Addresses(AddressNotice::Missing { .. }) => 27,
+            Notice::Interval { .. } => 32,
+            Notice::OldChecksum => 33,
+            Notice::Addresses(AddressNotice::Count { .. }) => 34,
+            Notice::Addresses(AddressNotice::Missing { .. }) => 35,
+            Notice::Skew { .. } => 36,
         }
     }
 }
@@ -116,6 +135,10 @@ impl fmt::Display for Notice {
             Notice::Interval { ours, theirs } => write!(
                 f,
                 "advertisement interval mismatch ours = {ours} centi-sec rcv'd={theirs} centi-sec"
+            ),
+            Notice::Skew { source, skew, window } => write!(
+                f,
+                "authentication clock skew {skew} sec from {source} approaching window {window} sec"
             ),
             Notice::OldChecksum => f.write_str("Setting unicast VRRPv3 checksum to old version"),
             Notice::Addresses(AddressNotice::Count { expected, received }) => {
@@ -166,6 +189,23 @@ pub enum Rejected {
         received: u8,
         /// Ours.
         expected: u8,
+    },
+    /// `auth_hmac`: no trailer although one must be there.
+    MissingTrailer {
+        /// Sender.
+        source: IpAddr,
+    },
+    /// `auth_hmac`: a trailer from somebody who is no peer.
+    SignedByStranger {
+        /// Sender.
+        source: IpAddr,
+    },
+    /// `auth_hmac`: the trailer is wrong.
+    Trailer {
+        /// Sender.
+        source: IpAddr,
+        /// What is wrong with it.
+        defect: TrailerDefect,
     },
     /// v2: no such authentication type.
     UnknownAuthType {
@@ -296,14 +336,23 @@ impl Rejected {
             Rejected::PacketType { .. } => Some(Counter::InvalidTypeRcvd),
             Rejected::Checksum { .. } => Some(Counter::ChkErr),
             Rejected::Destination { .. } => Some(Counter::AddrListErr),
+            Rejected::MissingTrailer { .. } => Some(Counter::AuthExtMissing),
+            Rejected::Trailer { defect, .. } => Some(match defect {
+                TrailerDefect::Malformed => Counter::AuthExtMalformed,
+                TrailerDefect::Stale { .. } => Counter::AuthExtStale,
+                TrailerDefect::UnknownKey(_) => Counter::AuthExtUnknownKey,
+                TrailerDefect::InvalidHmac => Counter::AuthExtInvalidHmac,
+                TrailerDefect::Replayed => Counter::AuthExtReplay,
+            }),
             Rejected::AhProtocol { .. }
+            | Rejected::SignedByStranger { .. }
             | Rejected::Interval { .. }
             | Rejected::Owner { .. }
             | Rejected::NotAPeer { .. } => None,
         }
     }
 
-    /// Number below 24 for the rate limit of one line for each kind.
+    /// Number below 32 for the rate limit of one line for each kind.
     pub fn kind(&self) -> u8 {
         match self {
             Rejected::UnexpectedAh { .. } => 0,
@@ -326,6 +375,15 @@ impl Rejected {
             Rejected::AhSignature { .. } => 17,
             Rejected::AhSpi { .. } => 18,
             Rejected::AhReplay { .. } => 19,
+            Rejected::MissingTrailer { .. } => 20,
+            Rejected::SignedByStranger { .. } => 21,
+            Rejected::Trailer { defect, .. } => match defect {
+                TrailerDefect::Malformed => 22,
+                TrailerDefect::Stale { .. } => 23,
+                TrailerDefect::UnknownKey(_) => 24,
+                TrailerDefect::InvalidHmac => 25,
+                TrailerDefect::Replayed => 26,
+            },
         }
     }
 
@@ -409,7 +467,28 @@ impl fmt::Display for Rejected {
             Rejected::Owner { source } => {
                 write!(f, "Dropping packet(s) from {source} since we are address owner")
             }
-            Rejected::NotAPeer { source } => {
+            Rejected::MissingTrailer { source } => {
+                write!(f, "missing authentication trailer from {source}")
+            }
+            Rejected::Trailer { source, defect } => match defect {
+                TrailerDefect::Malformed => {
+                    write!(f, "malformed authentication trailer from {source}")
+                }
+                TrailerDefect::Stale { skew, window } => write!(
+                    f,
+                    "stale authentication trailer from {source}, clock skew {skew} sec exceeds window {window} sec"
+                ),
+                TrailerDefect::UnknownKey(id) => {
+                    write!(f, "unknown authentication key id {id} from {source}")
+                }
+                TrailerDefect::InvalidHmac => {
+                    write!(f, "invalid authentication HMAC from {source}")
+                }
+                TrailerDefect::Replayed => {
+                    write!(f, "replayed authentication trailer from {source}")
+                }
+            },
+            Rejected::NotAPeer { source } | Rejected::SignedByStranger { source } => {
                 write!(f, "unicast source address {source} not a unicast peer")
             }
             Rejected::PeerHopLimit { source, received, min, max } => {

@@ -481,7 +481,7 @@ impl TrackerSet {
             let status = match kind {
                 TrackerKind::Script => Status::Unknown,
                 TrackerKind::File => Status::Value(0),
-                // Not watched yet: they must not decide anything.
+                // Until they are looked for they must not decide anything.
                 TrackerKind::Process | TrackerKind::Bfd => Status::Up,
                 TrackerKind::Interface => Status::Down,
             };

@@ -124,6 +124,11 @@ impl Check {
         }
     }
 
+    /// Whether a run has ended, of this configuration or the one before.
+    pub(crate) fn has_run(&self) -> bool {
+        self.last.is_some() || self.inherited
+    }
+
     /// Where the verdict comes from, in the words of the dump.
     pub(crate) fn init_state(&self) -> &'static str {
         match self.last {

@@ -145,6 +145,9 @@ impl Vrrp {
         if let Some(sequence) = verdict.sequence() {
             self.ports[i].sequence.heard(sequence);
         }
+        if let Some(stamp) = verdict.stamp() {
+            self.ports[i].heard_stamp(&instance.settings, packet.source(), stamp);
+        }
         self.router.instance_mut(i).stats.record(&verdict);
         let instance = &self.router.instances()[i];
         let (since, name) = (instance.last_transition, Rc::clone(&instance.settings));

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -10,15 +11,18 @@ use scheduler::{Class, Scheduler, Time};
 
 use super::announcer::Announcer;
 use super::dispatch::Endpoint;
+use super::firewall::Firewall;
 use super::holdings::{Holdings, request};
 use super::kernel_view::KernelView;
+use super::linkbeat::{self, Linkbeat};
 use super::links::Debounce;
 use super::paths::{self, Paths};
 use super::port::Port;
 use super::sysctl::Sysctls;
 use super::vmacs::{RELOAD_BUDGET, Vmacs};
 use super::{
-    Dropped, HasVrrp, Vrrp, checks, files, finish, log_addresses, tell, watch_kernel, watch_socket,
+    Dropped, HasVrrp, Vrrp, checks, files, finish, log_addresses, processes, tell, watch_kernel,
+    watch_socket,
 };
 use crate::action::Action;
 use crate::config::{AddressSettings, InstanceSettings, RxBufs, Settings};
@@ -27,13 +31,15 @@ use crate::io::{ReceiveBatch, SendBatch, SocketKey, SocketPair};
 use crate::router::{Router, Status, TrackerKind};
 use crate::state::{Faults, State};
 
-/// Command line options that change what VRRP does.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What the command line, and where the process runs, change for VRRP.
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
     /// `--dont-release-vrrp`: addresses stay when the daemon stops.
     pub keep_addresses: bool,
     /// `--address-monitoring`: every address that comes or goes is logged.
     pub address_monitoring: bool,
+    /// The network namespace that the process has left for another: the kernel may tell of processes there.
+    pub left_network: Option<BorrowedFd<'static>>,
 }
 
 /// Smallest receive slot; larger MTUs enlarge it.
@@ -62,6 +68,7 @@ impl Vrrp {
             router: Router::new(Settings::default()),
             scripts: Vec::new(),
             files: Vec::new(),
+            tracked_processes: Vec::new(),
             statics: Vec::new(),
             static_paths: Vec::new(),
             watches_paths: false,
@@ -77,6 +84,7 @@ impl Vrrp {
             own_addresses: HashMap::new(),
             holdings: Holdings::default(),
             paths: Paths::default(),
+            firewall: Firewall::new(&settings.globals.firewall),
             sysctls: Sysctls::default(),
             endpoints: Vec::new(),
             by_key: HashMap::new(),
@@ -92,6 +100,9 @@ impl Vrrp {
             dropped_checks: Vec::new(),
             next_check: 0,
             watch: None,
+            processes: None,
+            linkbeat: None,
+            polled: Vec::new(),
             actions: Vec::new(),
             lines: VecDeque::new(),
             notices: VecDeque::new(),
@@ -120,6 +131,8 @@ impl Vrrp {
     fn keep_parts(&mut self, mut settings: Settings) -> Settings {
         self.scripts = std::mem::take(&mut settings.scripts);
         self.files = std::mem::take(&mut settings.files);
+        self.tracked_processes = std::mem::take(&mut settings.processes);
+        self.polled = std::mem::take(&mut settings.linkbeat);
         self.statics = std::mem::take(&mut settings.static_addresses);
         self.static_paths = std::mem::take(&mut settings.static_paths);
         self.track_groups = std::mem::take(&mut settings.track_groups);
@@ -204,19 +217,20 @@ impl Vrrp {
     /// Tells the router what is known of interfaces and sources; prebuilds adverts.
     fn learn(&mut self, now: Time) {
         self.sysctls.set(&self.view);
+        self.linkbeat = Linkbeat::open(std::mem::take(&mut self.polled));
         let statuses: Vec<(usize, bool)> = self
             .interface_trackers
             .iter()
             // What is not believed yet waits for the end of its delay.
             .filter(|(name, _)| self.debounces.get(*name).is_none_or(|d| d.due().is_none()))
-            .map(|(name, &t)| (t, self.view.is_up(name)))
+            .map(|(name, &t)| (t, self.is_link_up(name)))
             .collect();
         for (tracker, up) in statuses {
             let status = if up { Status::Up } else { Status::Down };
             self.router.set_tracker(now, tracker, status, &mut self.actions);
         }
         for name in self.debounces.keys().cloned().collect::<Vec<_>>() {
-            let up = self.view.is_up(&name);
+            let up = self.is_link_up(&name);
             if let Some(d) = self.debounces.get_mut(&name) {
                 d.learn(up);
             }
@@ -320,6 +334,10 @@ pub fn start<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W) {
     }
     let made = vrrp.begin_vmacs(now, Duration::MAX);
     vrrp.remove_leftovers();
+    // A table that is named but not needed may be somebody's.
+    if vrrp.router.instances().iter().any(|inst| !inst.settings.accept) {
+        vrrp.firewall.remove_leftovers();
+    }
     let statics = vrrp.statics.clone();
     for address in &statics {
         vrrp.holdings.want(address);
@@ -334,17 +352,21 @@ pub fn start<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W) {
     vrrp.build_checks();
     vrrp.tell_initial_checks(now);
     vrrp.watch_files(now);
+    let processes = std::mem::take(&mut vrrp.tracked_processes);
+    vrrp.find_processes(now, processes);
     open_sockets(s, w);
     let Some(vrrp) = w.vrrp() else { return };
     vrrp.actions.clear();
     vrrp.router.start(now, &mut vrrp.actions);
     checks::start(s, w);
+    linkbeat::start(s, w);
     begin_watching(s, w);
     finish(s, w);
 }
 
 fn begin_watching<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W) {
     files::wait(s, w);
+    processes::wait(s, w);
     let Some(vrrp) = w.vrrp() else { return };
     let fd = vrrp.monitor.fd();
     watch_kernel(s, fd);
@@ -473,8 +495,14 @@ pub fn reload<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W, settings: Settings) {
     if let Some(watch) = &vrrp.watch {
         s.forget(watch.fd());
     }
+    if let Some(fd) = vrrp.process_fd() {
+        s.forget(fd);
+    }
     if settings.globals.disable_local_igmp != vrrp.router.globals().disable_local_igmp {
         log::info!("disable_local_igmp cannot be changed by a reload; the next start follows it");
+    }
+    if let Some(timer) = vrrp.linkbeat.as_mut().and_then(Linkbeat::take_timer) {
+        s.cancel(timer);
     }
     vrrp.announcer.configure(&settings.globals, &settings.garp_groups);
     vrrp.exchange(now, settings);
@@ -489,7 +517,9 @@ pub fn reload<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W, settings: Settings) {
     let map = std::mem::take(&mut vrrp.map);
     vrrp.router.resume(now, &map, &mut vrrp.actions);
     checks::start(s, w);
+    linkbeat::start(s, w);
     files::wait(s, w);
+    processes::wait(s, w);
     finish(s, w);
 }
 
@@ -521,6 +551,7 @@ impl Vrrp {
             .iter()
             .map(|i| (i.state() == State::Master).then(|| Rc::clone(&i.settings)))
             .collect();
+        self.firewall.configure(&settings.globals.firewall, held.iter().flatten());
         let settings = self.keep_parts(settings);
         self.map = self.router.adopt(settings);
         self.renumber_announcements();
@@ -549,6 +580,7 @@ impl Vrrp {
             .filter(|(old, new)| !Rc::ptr_eq(old, new))
             .collect();
         for (_, new) in &exchanged {
+            self.firewall.take(new);
             self.holdings.take(new);
             self.paths.take(&new.paths);
         }
@@ -559,6 +591,7 @@ impl Vrrp {
         for (old, new) in &exchanged {
             tell_removed(old, new);
             self.holdings.release(old);
+            self.firewall.release(old);
             self.paths.release(&old.paths);
         }
         self.paths.release(&old_paths);
@@ -571,6 +604,8 @@ impl Vrrp {
         self.build_checks();
         self.tell_initial_checks(now);
         self.watch_files(now);
+        let processes = std::mem::take(&mut self.tracked_processes);
+        self.follow_processes(now, processes);
     }
 }
 
@@ -608,6 +643,7 @@ pub fn stop<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W) {
     }
     vrrp.paths.apply_all(&vrrp.view, &mut vrrp.channel);
     vrrp.holdings.apply_all(&vrrp.view, &mut vrrp.channel);
+    vrrp.firewall.remove();
     if keep {
         vrrp.sysctls.keep_vmacs();
     } else {
@@ -618,6 +654,13 @@ pub fn stop<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W) {
     s.forget(vrrp.monitor.fd());
     if let Some(watch) = vrrp.watch.take() {
         s.forget(watch.fd());
+    }
+    if let Some(fd) = vrrp.process_fd() {
+        s.forget(fd);
+    }
+    vrrp.processes = None;
+    if let Some(timer) = vrrp.linkbeat.take().and_then(|mut linkbeat| linkbeat.take_timer()) {
+        s.cancel(timer);
     }
     for endpoint in vrrp.endpoints.drain(..).flatten() {
         s.forget(endpoint.receive_fd());

@@ -210,9 +210,23 @@ impl Vrrp {
         }
         if presence == Presence::Appeared {
             self.vmacs.appeared(name);
+            self.firewall.interface_returned(name, &self.view);
             self.holdings.interface_returned(name);
             self.sysctls.set(&self.view);
         }
+        if !self.is_polled(name) {
+            self.link_is(now, name, up);
+        } else if presence == Presence::Gone {
+            self.polled_is_gone(now, name);
+        }
+        if configured && presence == Presence::Gone {
+            log::info!("Interface {name} deleted");
+        }
+        moved
+    }
+
+    /// An interface has, or has not, a link; that may have been known.
+    pub(super) fn link_is(&mut self, now: Time, name: &str, up: bool) {
         let limit = self.debounce_limit(name);
         match self.debounces.get_mut(name) {
             Some(d) => {
@@ -233,10 +247,6 @@ impl Vrrp {
             }
             None => self.set_link(now, name, up),
         }
-        if configured && presence == Presence::Gone {
-            log::info!("Interface {name} deleted");
-        }
-        moved
     }
 
     /// No delay may outlast the adverts a backup waits for, and a version 3 master may send them faster
@@ -254,7 +264,8 @@ impl Vrrp {
         let Some(&tracker) = self.interface_trackers.get(name) else { return };
         let status = if up { Status::Up } else { Status::Down };
         if self.router.trackers()[tracker].status() != status {
-            log::info!("Netlink reports {name} {}", if up { "up" } else { "down" });
+            let who = if self.is_polled(name) { "Linkbeat" } else { "Netlink" };
+            log::info!("{who} reports {name} {}", if up { "up" } else { "down" });
             self.router.set_tracker(now, tracker, status, &mut self.actions);
         }
     }

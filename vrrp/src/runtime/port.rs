@@ -1,6 +1,7 @@
 //! What an instance needs beside its protocol state to send and to judge adverts.
 
 use std::net::IpAddr;
+use std::time::SystemTime;
 
 use scheduler::Time;
 
@@ -8,7 +9,8 @@ use crate::config::{Authentication, Globals, InstanceSettings};
 use crate::instance::Instance;
 use crate::io::{Carriage, Outgoing, QueueFull, SendBatch, SocketKey};
 use crate::packet::{
-    AddressSet, AdvertSpec, ChecksumForm, ChecksumPolicy, Expect, Sequence, Template,
+    AddressSet, AdvertSpec, ChecksumForm, ChecksumPolicy, Expect, HmacCheck, Sequence, Stamp,
+    Stamps, Template,
 };
 use crate::state::State;
 
@@ -21,13 +23,15 @@ pub(super) struct Port {
     template: Option<Template>,
     pub addresses: AddressSet,
     /// Kinds of complaints already logged in this state (one bit each).
-    pub complained: u32,
+    pub complained: u64,
     /// When the state was entered that they belong to.
     complained_since: Time,
     /// An accepted advert asked for the old unicast checksum.
     pub old_checksum: bool,
     /// Of authentication headers, sent and heard.
     pub sequence: Sequence,
+    /// Of authentication trailers, sent and heard; `None` until `auth_hmac` needs them.
+    stamps: Option<Box<Stamps>>,
     id: u16,
 }
 
@@ -42,6 +46,7 @@ impl Port {
             complained_since: Time::ZERO,
             old_checksum: false,
             sequence: Sequence::default(),
+            stamps: None,
             id: 0,
         }
     }
@@ -49,6 +54,9 @@ impl Port {
     /// Prebuilds the advert; without a source there is none.
     pub fn rebuild(&mut self, instance: &Instance, globals: &Globals) {
         let s = &*instance.settings;
+        if s.hmac.is_some() {
+            self.stamps.get_or_insert_default();
+        }
         self.addresses = AddressSet::new(s.family, s.addresses.iter().map(|a| a.ip));
         let addresses: Vec<IpAddr> = s.addresses.iter().map(|a| a.ip).collect();
         self.template = instance.source.and_then(|source| {
@@ -99,9 +107,15 @@ impl Port {
         self.id = self.id.checked_add(1).unwrap_or(1);
         template.set_priority(priority);
         template.set_id(self.id);
-        // One number for all peers.
+        // One number and one signature for all peers.
         if matches!(s.authentication, Authentication::Ah(_)) {
             self.sequence.advance();
+        }
+        if let Some(hmac) = &s.hmac
+            && let (Some(key), Some(stamps)) = (hmac.signing_key(), &mut self.stamps)
+        {
+            let stamp = stamps.next(Stamp::of(SystemTime::now()), hmac.anti_replay);
+            template.sign_trailer(key, stamp);
         }
         if s.peers.is_empty() {
             template.sign(self.sequence);
@@ -123,7 +137,18 @@ impl Port {
         let checksum = ChecksumPolicy::of(s, self.old_checksum, globals.mcast_group4);
         let master = instance.master.filter(|_| instance.state() == State::Backup);
         let priority = instance.effective_priority();
-        Expect::of(s, &self.addresses, checksum, master, priority, self.sequence)
+        let expect = Expect::of(s, &self.addresses, checksum, master, priority, self.sequence);
+        let hmac = s.hmac.as_deref().zip(self.stamps.as_deref()).map(|(settings, stamps)| {
+            HmacCheck { settings, stamps, now: Stamp::of(SystemTime::now()) }
+        });
+        Expect { hmac, ..expect }
+    }
+
+    /// A trailer was right: no advert of its sender that is not later is used any more.
+    pub fn heard_stamp(&mut self, s: &InstanceSettings, source: IpAddr, stamp: Stamp) {
+        if let Some(stamps) = &mut self.stamps {
+            stamps.heard(source, stamp, Stamps::most_senders(s.peers.len()));
+        }
     }
 
     /// Every kind of complaint may be logged again.
@@ -137,7 +162,7 @@ impl Port {
             self.complained_since = since;
             self.forgive();
         }
-        let bit = 1u32.checked_shl(kind.into()).unwrap_or(0);
+        let bit = 1u64.checked_shl(kind.into()).unwrap_or(0);
         let first = self.complained & bit == 0;
         self.complained |= bit;
         first

@@ -30,6 +30,8 @@ impl Vrrp {
             sockets: self.endpoints.iter().flatten().map(|e| self.socket_view(e)).collect(),
             checks: &self.checks,
             files: &self.files,
+            quorums: self.quorums(),
+            linkbeat: self.linkbeat.iter().flat_map(|linkbeat| linkbeat.methods()).collect(),
             debounces: self.debounces.iter().map(|(n, d)| (n.as_str(), debounce(d))).collect(),
             held: self.held(),
             made: self.vmacs.made().collect(),

@@ -20,6 +20,8 @@ struct Told {
     own: Option<(&'static str, Script)>,
     generic: Option<Script>,
     mail: Option<Alert>,
+    /// Who and what, unless only a FIFO is told.
+    change: Option<(Subject, NotifyEvent)>,
 }
 
 /// Writes the waiting log lines and, when none is left, tells the waiting notifications; at most
@@ -48,6 +50,9 @@ pub(super) fn tell<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W, limit: usize) {
             notify::submit(s, w, &object, "notify", script, &[t.kind, &t.name, t.word, &priority]);
         }
         w.notify().write_vrrp(&vrrp_line(t.kind, &t.name, t.word, t.priority));
+        if let Some((subject, event)) = t.change {
+            W::told(s, w, subject, event);
+        }
         if let Some(mail) = t.mail {
             notify::alert(s, w, mail);
         }
@@ -95,6 +100,7 @@ impl Vrrp {
             own,
             generic: settings.generic.filter(|_| state).map(|s| *s),
             mail,
+            change: state.then_some((notice.subject, notice.event)),
         })
     }
 }

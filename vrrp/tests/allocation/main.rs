@@ -3,13 +3,15 @@
 
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::os::fd::AsFd;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use vrrp::config::{Authentication, Family, Peer, Version};
+use vrrp::config::{
+    AntiReplay, Authentication, Family, HmacKey, HmacMode, HmacSettings, Peer, Version,
+};
 use vrrp::io::{Outgoing, ReceiveBatch, SendBatch};
 use vrrp::packet::{
-    AddressSet, AdvertSpec, ChecksumForm, ChecksumPolicy, Expect, Packet, Sequence, Stats,
-    Template, validate,
+    AddressSet, AdvertSpec, ChecksumForm, ChecksumPolicy, Expect, HmacCheck, Packet, Sequence,
+    Stamp, Stamps, Stats, Template, validate,
 };
 
 mod sys;
@@ -18,7 +20,7 @@ const KEY: [u8; 8] = *b"secret12";
 
 const PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-/// Of version 2 with an authentication header, or of version 3.
+/// Of version 2 with an authentication header, or of version 3 with a trailer.
 fn template(addresses: &[IpAddr], version: Version) -> Template {
     Template::new(&AdvertSpec {
         version,
@@ -28,6 +30,7 @@ fn template(addresses: &[IpAddr], version: Version) -> Template {
         addresses,
         authentication: Authentication::Ah(KEY),
         sequence: Sequence::default(),
+        trailer: version == Version::V3,
         source: PEER,
         destination: PEER,
         checksum: ChecksumForm::Destination,
@@ -37,8 +40,20 @@ fn template(addresses: &[IpAddr], version: Version) -> Template {
     .unwrap()
 }
 
+fn hmac() -> HmacSettings {
+    let keys = HmacKey::new(1, &[1; 32]).into_iter().collect();
+    let anti_replay = AntiReplay::Time { window: 300 };
+    HmacSettings { keys, active: 1, mode: HmacMode::Enforce, anti_replay }
+}
+
+fn now() -> Stamp {
+    Stamp::of(SystemTime::now())
+}
+
 #[test]
 fn sending_an_advert_allocates_nothing() {
+    let hmac = hmac();
+    let mut stamps = Stamps::default();
     let mut templates = [Version::V2, Version::V3].map(|version| template(&[PEER], version));
     let mut batch = SendBatch::new();
     // Not a raw socket: the kernel refuses each packet, after all of our part has run.
@@ -52,6 +67,7 @@ fn sending_an_advert_allocates_nothing() {
             template.set_destination(PEER);
             sequence.advance();
             template.sign(sequence);
+            template.sign_trailer(&hmac.keys[0], stamps.next(now(), hmac.anti_replay));
             batch.push(Outgoing::advert(0, tag, template, 0)).unwrap();
         }
         let mut failed = 0;
@@ -75,6 +91,9 @@ fn receive(version: Version) {
     let mut sequence = Sequence::default();
     sequence.advance();
     template.sign(sequence);
+    let (hmac, mut stamps) = (hmac(), Stamps::default());
+    template.sign_trailer(&hmac.keys[0], stamps.next(now(), hmac.anti_replay));
+    let check = HmacCheck { settings: &hmac, stamps: &stamps, now: now() };
     let addresses = AddressSet::new(Family::V4, ours);
     let peers = [Peer { address: PEER, min_ttl: 0, max_ttl: 255 }];
     let expect = Expect {
@@ -85,6 +104,7 @@ fn receive(version: Version) {
             Version::V3 => Authentication::None,
         },
         sequence: Sequence::default(),
+        hmac: (version == Version::V3).then_some(check),
         peers: &peers,
         check_source: false,
         addresses: &addresses,

@@ -4,14 +4,14 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use std::net::IpAddr;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use scheduler::Time;
 use vrrp::action::{Action, NotifyEvent, Subject};
 use vrrp::config::{Family, Settings};
 use vrrp::packet::{
-    AddressSet, AdvertSpec, ChecksumForm, ChecksumPolicy, Expect, Packet, Rejected, Sequence,
-    Template, validate,
+    AddressSet, AdvertSpec, ChecksumForm, ChecksumPolicy, Expect, HmacCheck, Packet, Rejected,
+    Sequence, Stamp, Stamps, Template, validate,
 };
 use vrrp::router::{Heard, Router, Status, TrackerKind};
 use vrrp::state::State;
@@ -51,6 +51,8 @@ pub struct Node {
     addresses: Vec<AddressSet>,
     /// Of authentication headers, by VRID.
     sequences: [Sequence; 256],
+    /// Of authentication trailers, by VRID.
+    stamps: BTreeMap<u8, Stamps>,
     /// When each instance last accepted an advert that was not a resignation.
     last_accepted: Vec<Time>,
     resigned: Vec<bool>,
@@ -189,6 +191,7 @@ impl Lan {
         tell_router(&mut router, node, self.now);
         node.router = Some(router);
         node.sequences = [Sequence::default(); 256];
+        node.stamps.clear();
         node.rebuild();
         node.told.clear();
         node.regrouped = false;
@@ -318,6 +321,12 @@ impl Lan {
         let template = &mut node.templates[instance];
         template.set_priority(priority);
         template.sign(*sequence);
+        if let Some(hmac) = &node.settings.instances[instance].hmac
+            && let Some(key) = hmac.signing_key()
+        {
+            let stamps = node.stamps.entry(vrid).or_default();
+            template.sign_trailer(key, stamps.next(clock(self.now, node.source), hmac.anti_replay));
+        }
         let frame = Rc::new(Frame { from, bytes: template.bytes().to_vec() });
         for to in 0..self.nodes.len() {
             if to == from || !self.reach[from][to] {
@@ -381,7 +390,11 @@ impl Lan {
             return;
         };
         let settings = Rc::clone(&router.instances()[i].settings);
+        let stamps = node.stamps.entry(settings.vrid).or_default();
+        let now = clock(self.now, node.source);
+        let hmac = settings.hmac.as_deref();
         let expect = Expect {
+            hmac: hmac.map(|settings| HmacCheck { settings, stamps, now }),
             version: settings.version,
             interval: settings.advert_interval,
             authentication: settings.authentication,
@@ -394,6 +407,9 @@ impl Lan {
             ignore_adverts: false,
         };
         let verdict = validate(&packet, &expect);
+        if let Some(stamp) = verdict.stamp() {
+            stamps.heard(from, stamp, Stamps::most_senders(0));
+        }
         if let Some(sequence) = verdict.sequence() {
             node.sequences[usize::from(settings.vrid)].heard(sequence);
         }
@@ -603,6 +619,16 @@ fn untold(state: State, told: Option<&NotifyEvent>) -> Option<String> {
     (!fits).then(|| format!("is {state} but {told:?} was told last"))
 }
 
+/// What a router's clock says: they differ by up to three seconds.
+fn clock(now: Time, source: IpAddr) -> Stamp {
+    let apart = match source {
+        IpAddr::V4(address) => address.octets()[3],
+        IpAddr::V6(address) => address.octets()[15],
+    };
+    let since = Duration::from_nanos(now.as_nanos()) + Duration::from_secs(u64::from(apart % 4));
+    Stamp::of(SystemTime::UNIX_EPOCH + since)
+}
+
 fn tell_router(router: &mut Router, node: &Node, now: Time) {
     for i in 0..router.instances().len() {
         router.instance_mut(i).source = Some(node.source);
@@ -641,6 +667,7 @@ impl Node {
             templates: Vec::new(),
             addresses: Vec::new(),
             sequences: [Sequence::default(); 256],
+            stamps: BTreeMap::new(),
             last_accepted: Vec::new(),
             resigned: Vec::new(),
         }
@@ -681,6 +708,7 @@ impl Node {
                 addresses: &addresses,
                 authentication: s.authentication,
                 sequence: Sequence::default(),
+                trailer: s.hmac.is_some(),
                 source: self.source,
                 destination: s.group_address,
                 checksum: ChecksumForm::Destination,

@@ -1,12 +1,13 @@
 //! One scenario from one seed: what is built, what goes wrong, and what must hold at the end.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::rc::Rc;
 use std::time::Duration;
 
 use scheduler::Time;
 use vrrp::config::{
-    AddressSettings, Authentication, Family, GroupSettings, InstanceSettings, NotifySettings,
-    Settings, Track, Version,
+    AddressSettings, AntiReplay, Authentication, Family, GroupSettings, HmacKey, HmacMode,
+    HmacSettings, InstanceSettings, NotifySettings, Settings, Track, Version,
 };
 use vrrp::router::Status;
 
@@ -148,9 +149,19 @@ fn instance(plan: &Plan, vrid: u8, priority: u8) -> InstanceSettings {
             Version::V2 => Authentication::Password(*b"secret\0\0"),
             Version::V3 => Authentication::None,
         },
+        hmac: (plan.version == Version::V3 && vrid.is_multiple_of(2)).then(hmac),
         addresses: vec![AddressSettings::new(ip, prefix, "eth0")],
         ..InstanceSettings::new(&format!("VI_{vrid}"), "eth0", vrid, plan.version, plan.family)
     }
+}
+
+fn hmac() -> Rc<HmacSettings> {
+    Rc::new(HmacSettings {
+        keys: HmacKey::new(1, &[1; 32]).into_iter().collect(),
+        active: 1,
+        mode: HmacMode::Enforce,
+        anti_replay: AntiReplay::Time { window: 5 },
+    })
 }
 
 fn plan_trouble(lan: &mut Lan, when: Time, plan: &Plan) {

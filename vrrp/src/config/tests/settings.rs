@@ -3,8 +3,9 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::super::{Authentication, Family, Version};
+use super::super::{AntiReplay, Authentication, Family, HmacKey, HmacMode, Parameters, Version};
 use super::*;
+use crate::io::LinkMethod;
 
 const SAMPLE: &str = "
 vrrp_instance A {
@@ -330,6 +331,41 @@ fn authentication_is_that_of_version_2() {
     assert_eq!(untyped.authentication, Authentication::None);
 }
 
+#[test]
+fn signatures_need_a_key_and_strictness_enforces_them() {
+    let key = "0123456789abcdef0123456789abcdef";
+    let of = |lines: &str, inside: &str| {
+        instance(&format!("{VIP}{lines}\nauth_hmac {{\n{inside}\n}}")).hmac.map(|rc| (*rc).clone())
+    };
+    let whole = format!("key 3 {key}\nkey 4 hex:{}\nactive_key 4", "0f".repeat(64));
+    let hmac = of("advert_int 2", &whole).unwrap();
+    let keys = [(3, key.as_bytes().to_vec()), (4, vec![0x0f; 64])];
+    assert_eq!(hmac.keys, keys.map(|(id, secret)| HmacKey::new(id, &secret).unwrap()));
+    assert_eq!((hmac.active, hmac.mode), (4, HmacMode::Enforce));
+    assert_eq!(hmac.anti_replay, AntiReplay::Time { window: 6 });
+    assert_eq!(hmac.signing_key(), hmac.key(4));
+
+    let hmac = of("", &format!("{whole}\nmode receive-only\nanti_replay monotonic")).unwrap();
+    assert_eq!((hmac.mode, hmac.anti_replay), (HmacMode::ReceiveOnly, AntiReplay::Monotonic));
+    assert_eq!(hmac.signing_key(), None);
+    let hmac = of("strict_mode", &format!("{whole}\nmode permissive\ntime_window 9")).unwrap();
+    assert_eq!(hmac.mode, HmacMode::Enforce);
+    assert_eq!(hmac.anti_replay, AntiReplay::Time { window: 9 });
+    for without in [format!("key 3 {key}"), format!("key 3 {key}\nactive_key 4"), String::new()] {
+        assert_eq!(of("", &without), None, "{without}");
+    }
+}
+
+#[test]
+fn a_key_may_stand_in_a_file() {
+    let path = std::env::temp_dir().join(format!("vrrp-hmac-key-{}", std::process::id()));
+    std::fs::write(&path, format!("hex:{}\r\n", "Ab".repeat(32))).unwrap();
+    let inside = format!("auth_hmac {{\nkey 1 file:{}\nactive_key 1\n}}", path.display());
+    let hmac = instance(&format!("{VIP}{inside}")).hmac;
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(hmac.unwrap().key(1), HmacKey::new(1, &[0xab; 32]).as_ref());
+}
+
 /// Whoever begins as MASTER would begin with number 1, which all others have heard already.
 #[test]
 fn with_an_authentication_header_only_an_owner_begins_as_master() {
@@ -351,4 +387,49 @@ fn a_vrf_stands_for_the_interface_of_unicast_instances() {
     assert_eq!(bound(&format!("vrf blue\n{peers}")), Some(Some("blue".into())));
     assert_eq!(bound(&format!("vrf blue\ninterface eth0\n{peers}")), Some(Some("eth0".into())));
     assert_eq!(bound(peers), Some(None));
+}
+
+#[test]
+fn a_tracked_process_is_compared_as_its_keywords_say() {
+    let of = |lines: &str| {
+        let text = format!(
+            "vrrp_track_process p {{\n{lines}\n}}\nvrrp_instance A {{\ninterface eth0\n\
+             virtual_router_id 5\n{VIP}track_process {{\np\n}}\n}}\n"
+        );
+        test(&text).settings().processes[0].clone()
+    };
+    let plain = of("process nginx");
+    assert_eq!((plain.full_command, plain.parameters), (false, None));
+    assert_eq!((plain.quorum, plain.quorum_max), (1, None));
+    let full = of("process /bin/x\nfull_command");
+    assert_eq!((full.full_command, full.parameters), (true, None));
+    let exact = of("process /bin/x a \"b c\"");
+    assert_eq!(exact.process, ["/bin/x", "a", "b c"]);
+    assert_eq!((exact.full_command, exact.parameters), (true, Some(Parameters::Exact)));
+    let bare = of("process /bin/x\nparam_match");
+    assert_eq!((bare.full_command, bare.parameters), (true, Some(Parameters::Exact)));
+    let partial = of("param_match partial\nprocess /bin/x a\nquorum 2\nquorum_max 3");
+    assert_eq!(partial.parameters, Some(Parameters::Partial));
+    assert_eq!((partial.quorum, partial.quorum_max), (2, Some(3)));
+    let none = of("process x\nquorum_max 0\ndelay 1.5\nfork_delay 0.000001");
+    assert_eq!((none.quorum, none.quorum_max), (0, Some(0)));
+    assert_eq!(none.fork_delay, Duration::from_micros(1));
+    assert_eq!(none.terminate_delay, Duration::from_millis(1500));
+}
+
+#[test]
+fn interfaces_to_poll_are_those_listed_and_those_of_instances_that_ask() {
+    let instance = |inside: &str| {
+        format!("vrrp_instance A {{\ninterface eth0\nvirtual_router_id 5\n{VIP}{inside}\n}}\n")
+    };
+    let polled = |before: &str, inside: &str| {
+        test(&format!("{before}\n{}", instance(inside))).settings().linkbeat.clone()
+    };
+    let listed = "linkbeat_interfaces {\neth1 MII\neth1 IOCTL\n}";
+    let eth1 = ("eth1".to_owned(), Some(LinkMethod::Mii));
+    let eth0 = ("eth0".to_owned(), None);
+    assert_eq!(polled("", ""), []);
+    assert_eq!(polled(listed, "")[..], [(eth1.0.clone(), eth1.1)]);
+    assert_eq!(polled(&format!("{listed}\nlinkbeat_use_polling"), ""), [eth1, eth0.clone()]);
+    assert_eq!(polled("", "linkbeat_use_polling"), [eth0]);
 }

@@ -170,3 +170,27 @@ fn four_thousand_instances_in_file_order() {
     let names = dump.lines().filter_map(|l| l.strip_prefix(" VRRP Instance = I"));
     assert!(names.map(|n| n.parse::<u32>().unwrap()).eq(0..4000));
 }
+
+#[test]
+fn version_2_of_the_json_file_has_the_tracked_processes() {
+    let mut world = World::of(vec![v2("A")]);
+    world.processes = Some(other_sections::processes());
+    let tail = |world: &World| {
+        let router = world.router();
+        let all = json::print(&world.snapshot(&router), &clock());
+        all.split_once("],\"track_process\":").map(|(_, tail)| tail.to_owned())
+    };
+    assert_eq!(tail(&world), None);
+    world.settings.globals.json_version = 2;
+    assert_eq!(
+        tail(&world).unwrap(),
+        "[{\"process\":\"nginx\",\"param_match\":\"none\",\"min_processes\":1,\"max_processes\":1,\
+         \"current_processes\":2,\"have_quorum\":true,\"weight\":-4,\"terminate_delay\":0,\
+         \"fork_delay\":1.5,\"fork_delay_timer_running\":true,\
+         \"terminate_delay_timer_running\":false,\"full_command\":false},\
+         {\"process\":\"\\/bin\\/x\",\"parameters\":\"a b\",\"param_match\":\"initial\",\
+         \"min_processes\":1,\"current_processes\":0,\"have_quorum\":false,\"weight\":0,\
+         \"terminate_delay\":0,\"fork_delay\":1.5,\"fork_delay_timer_running\":false,\
+         \"terminate_delay_timer_running\":false,\"full_command\":true}]}\n"
+    );
+}

@@ -357,3 +357,78 @@ fn a_vmac_is_told_with_its_parent() {
         assert!(json.contains(part), "{part} is not in {json}");
     }
 }
+
+/// A process that may run once, of which none runs, and one told by its arguments.
+pub(super) fn processes() -> Processes {
+    let one = ProcessSettings {
+        name: "p1".into(),
+        process: vec!["nginx".into()],
+        full_command: false,
+        parameters: None,
+        weight: 4,
+        reverse: true,
+        quorum: 1,
+        quorum_max: Some(1),
+        fork_delay: Duration::from_millis(1500),
+        terminate_delay: Duration::ZERO,
+    };
+    let other = ProcessSettings {
+        name: "p2".into(),
+        process: ["/bin/x", "a", "b"].map(Into::into).to_vec(),
+        full_command: true,
+        parameters: Some(Parameters::Initial),
+        weight: 0,
+        reverse: false,
+        quorum_max: None,
+        ..one.clone()
+    };
+    let mut processes = Processes::new(vec![one, other], &|_| None);
+    processes.begin_walk();
+    processes.end_walk(at(0), true, &mut Vec::new());
+    let identity = crate::process::Identity { name: b"nginx".to_vec(), command: Vec::new() };
+    processes.executed(at(1), 7, Some(&identity), &mut Vec::new());
+    // One too many, which counts in a second and a half.
+    processes.forked(at(2), 7, 8, &mut Vec::new());
+    processes
+}
+
+#[test]
+fn tracked_processes() {
+    let mut a = v2("A");
+    a.track_processes = vec![Track { name: "p1".into(), weight: 4, reverse: true }];
+    let world = World { processes: Some(processes()), ..World::of(vec![a]) };
+    let router = world.router();
+    let dump = text(&world.snapshot(&router));
+    assert_eq!(
+        section(&dump, "VRRP Track processes"),
+        " VRRP Track process = p1
+   Process = nginx
+   Min processes = 1
+   Max processes = 1
+   Current processes = 2
+   Have quorum = true
+   Weight = 4 reverse
+   Terminate delay = 0.000000s
+   Fork delay = 1.500000s
+   Fork delay timer running
+   Terminate delay timer not running
+   Full command = false
+   Tracking instances :
+     A, weight 4 reverse
+ VRRP Track process = p2
+   Process = /bin/x
+   Parameters = a b
+   Param match = initial
+   Min processes = 1
+   Current processes = 0
+   Have quorum = false
+   Weight = 0
+   Terminate delay = 0.000000s
+   Fork delay = 1.500000s
+   Fork delay timer not running
+   Terminate delay timer not running
+   Full command = true
+   Tracking instances :
+"
+    );
+}

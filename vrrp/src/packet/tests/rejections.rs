@@ -49,6 +49,7 @@ impl<'a> Case<'a> {
             interval: self.interval,
             authentication: self.authentication,
             sequence: self.sequence,
+            hmac: None,
             peers: &self.peers,
             check_source: self.check_source,
             addresses: &self.set,
