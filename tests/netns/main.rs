@@ -37,6 +37,7 @@ mod signing;
 mod telling;
 mod timing;
 mod tracking;
+mod vmacs;
 mod web_servers;
 
 use std::io::Write;

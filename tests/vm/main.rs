@@ -15,6 +15,7 @@
 mod authentication;
 mod bfd;
 mod dump;
+mod ipvlan;
 mod notifying;
 mod reload;
 mod servers;
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
             authentication::strangers_are_refused,
             bfd::servers_follow_sessions,
             dump::of_every_keyword,
+            ipvlan::kinds,
             notifying::every_change_is_told,
             reload::a_member_moves_to_another_group,
             reload::every_kind_of_change,
