@@ -68,8 +68,10 @@ fn begin(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
     daemon.systemd.reloading();
     daemon.reload.handshake = daemon.configuration.globals.reload_file.clone().and_then(create);
     log::info!("Configuration file {}", main_file(&daemon.options).display());
-    let known =
-        daemon.vrrp.as_ref().map(|vrrp| Kernel::new(vrrp.view().links().into_iter().cloned()));
+    let known = daemon.vrrp.as_ref().map(|vrrp| {
+        let made = vrrp.made_vmacs().map(str::to_owned);
+        Kernel::new(vrrp.view().links().into_iter().cloned()).with_made(made)
+    });
     let reading = Reading::open(&daemon.options, &daemon.directory, Mode::Reload, known);
     daemon.reload.reading = Some(reading);
     scheduler.add_event(Class::Background, 0, slice);

@@ -34,6 +34,8 @@ impl Host for OneInterface {
             arp: true,
             ethernet: true,
             vrf_table: None,
+            private_macvlan: None,
+            ipvlan: None,
         };
         (name == "eth0").then_some(facts)
     }

@@ -1,4 +1,4 @@
-//! Changes of addresses, routes and rules that go to the kernel together.
+//! Changes of links, addresses, routes and rules that go to the kernel together.
 
 use nix::errno::Errno;
 
@@ -6,6 +6,7 @@ use crate::address::AddressRequest;
 use crate::codec::{TooLong, Writer};
 use crate::route::Route;
 use crate::rule::Rule;
+use crate::sublink::{self, SublinkRequest};
 
 /// What a request does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +100,40 @@ impl Batch {
     /// Deletes a rule.
     pub fn delete_rule(&mut self, rule: &Rule, tag: u64) {
         let written = rule.write_delete(&mut self.writer);
+        self.written(tag, Operation::Delete, written);
+    }
+
+    /// Makes an interface on another one; it is down at first. One of this name that is there counts as
+    /// made, whatever it is.
+    pub fn add_sublink(&mut self, request: &SublinkRequest<'_>, tag: u64) {
+        let written = request.write_add(&mut self.writer);
+        self.written(tag, Operation::Add, written);
+    }
+
+    /// Has the kernel give the interface no IPv6 link-local address of its own.
+    pub fn without_link_local(&mut self, name: &str, tag: u64) {
+        let written = sublink::write_no_link_local(&mut self.writer, name);
+        self.written(tag, Operation::Add, written);
+    }
+
+    /// Sets the interface up.
+    pub fn set_up(&mut self, name: &str, tag: u64) {
+        let written = sublink::write_up(&mut self.writer, name);
+        self.written(tag, Operation::Add, written);
+    }
+
+    /// Moves the interface to a group. Everybody who listens is told about the interface even if it is in
+    /// that group already.
+    pub fn set_group(&mut self, index: u32, group: u32, tag: u64) {
+        let written = sublink::write_group(&mut self.writer, index, group);
+        // One that has gone meanwhile is no error.
+        self.written(tag, Operation::Delete, written);
+    }
+
+    /// Deletes all interfaces of a group. The kernel waits once for all of them, some ten milliseconds,
+    /// which it would do for each of them otherwise.
+    pub fn delete_group(&mut self, group: u32, tag: u64) {
+        let written = sublink::write_delete_group(&mut self.writer, group);
         self.written(tag, Operation::Delete, written);
     }
 

@@ -14,6 +14,7 @@ use crate::codec::Message;
 use crate::error::NetlinkError;
 use crate::exchange::{Exchange, Protocol};
 use crate::link::{self, Link};
+use crate::sys;
 
 /// Bytes of requests in one datagram.
 const PIECE: usize = 32 * 1024;
@@ -94,6 +95,20 @@ impl Channel {
             self.apply_piece(&piece, &mut outcomes);
         }
         outcomes
+    }
+
+    /// Has a child process execute a batch, for requests that the kernel takes its time for. Returns the
+    /// child's id; it ends with status 0 if no request failed, and is the caller's to wait for. To be called
+    /// while the process has one thread only.
+    ///
+    /// # Errors
+    /// What the system says about the child.
+    pub fn apply_in_child(batch: &Batch) -> io::Result<i32> {
+        sys::in_child(|| {
+            // A socket of its own: answers on that of the parent would be taken from it.
+            let outcomes = Channel::open().map(|mut channel| channel.apply(batch));
+            outcomes.is_ok_and(|all| all.iter().all(|outcome| outcome.result.is_ok()))
+        })
     }
 
     /// Executes a part of a batch, from the request at position `from` on, for about `budget`, so

@@ -28,6 +28,7 @@ pub mod replies;
 mod route;
 mod rule;
 mod socket;
+mod sublink;
 mod sys;
 mod want;
 
@@ -41,4 +42,5 @@ pub use monitor::{Event, Monitor};
 pub use process::{ProcessEvent, ProcessMonitor};
 pub use route::{Encapsulation, Hop, Insert, Metric, Prefix, ROUTE_PROTOCOL_KEEPALIVED, Route};
 pub use rule::{Rule, RuleAction};
+pub use sublink::{Sublink, SublinkRequest};
 pub use want::{AddressChanges, diff};

@@ -7,6 +7,7 @@ use libc::{
 };
 
 use crate::codec::{Attributes, TooLong, Writer, u16_at, u32_at};
+use crate::sublink::Sublink;
 
 /// `struct ifinfomsg` in bytes.
 const HEADER: usize = 16;
@@ -33,6 +34,8 @@ pub struct Link {
     pub broadcast: Vec<u8>,
     /// Driver kind: `macvlan`, `veth`, `bridge`, `vrf`, …; `None` for hardware.
     pub kind: Option<String>,
+    /// What of a macvlan or ipvlan it is; `None` for other kinds.
+    pub sublink: Option<Sublink>,
     /// Index of the interface below (a macvlan's or vlan's parent; a veth's peer), if it is in
     /// this network namespace.
     pub parent: Option<u32>,
@@ -97,6 +100,7 @@ impl Link {
                 IFLA_LINKINFO => {
                     link.kind =
                         attribute.nested().find_kind(IFLA_INFO_KIND).map(|kind| kind.text());
+                    link.sublink = Sublink::decode(&attribute);
                 }
                 IFLA_WIRELESS => return None,
                 _ => {}

@@ -1,4 +1,4 @@
-//! The netlink socket and the socket options that no library wraps.
+//! The netlink socket and the socket options that no library wraps, and a child process.
 #![allow(unsafe_code)]
 
 use std::io;
@@ -30,4 +30,20 @@ pub(crate) fn set(fd: BorrowedFd<'_>, option: libc::c_int, value: libc::c_int) -
         )
     };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Does `work` in a child process, which ends with status 0 if it returned true; the child's id. To be called
+/// while the process has one thread only.
+pub(crate) fn in_child(work: impl FnOnce() -> bool) -> io::Result<i32> {
+    // SAFETY: the daemon has one thread, so the child's copy of every lock is in a known state.
+    match unsafe { libc::fork() } {
+        -1 => Err(io::Error::last_os_error()),
+        0 => {
+            // Nothing may get from here into the copy of the rest of the program.
+            let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+            // SAFETY: it ends the process and runs nothing of the program any more.
+            unsafe { libc::_exit(i32::from(!done.unwrap_or(false))) }
+        }
+        child => Ok(child),
+    }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use netlink::{
     AddressChanges, AddressRequest, Applied, Batch, Channel, Event, Link, Monitor,
-    PROTOCOL_KEEPALIVED, diff,
+    PROTOCOL_KEEPALIVED, Sublink, SublinkRequest, diff,
 };
 use nix::errno::Errno;
 use serde_json::Value;
@@ -89,8 +89,117 @@ fn links_are_dumped_as_ip_shows_them() {
         assert!(find("va").is_up() && find("va").has_multicast() && find("va").has_arp());
         assert_eq!(find("vmac").parent, Some(find("va").index));
         assert_eq!(find("vmac").kind.as_deref(), Some("macvlan"));
+        assert_eq!(find("vmac").sublink, Some(Sublink::PRIVATE_MACVLAN));
         assert!(!find("vmac").is_up());
         assert_eq!(find("va").broadcast, [0xff; 6]);
+    });
+}
+
+/// What `ip` shows of a link.
+fn shown(name: &str) -> Value {
+    let all: Value = serde_json::from_str(&ip(&format!("-d -j link show dev {name}"))).unwrap();
+    all[0].clone()
+}
+
+#[test]
+fn sublinks_are_made_set_up_and_deleted_together() {
+    in_namespace(|| {
+        let mut channel = Channel::open().unwrap();
+        let mac = [0, 0, 0x5e, 0, 1, 51];
+        let request = SublinkRequest {
+            name: "vrrp.51",
+            parent: index("va"),
+            sublink: Sublink::PRIVATE_MACVLAN,
+            mac: Some(mac),
+            group: 12,
+        };
+        let mut batch = Batch::new();
+        batch.add_sublink(&request, 1);
+        batch.add_sublink(&request, 2);
+        batch.add_sublink(&SublinkRequest { name: "gone", parent: 9999, ..request }, 3);
+        batch.without_link_local("vrrp.51", 4);
+        batch.set_up("vrrp.51", 5);
+        batch.set_up("nowhere", 6);
+        let results: Vec<_> = channel.apply(&batch).into_iter().map(|o| o.result).collect();
+        assert_eq!(results[..2], [Ok(Applied::Done), Ok(Applied::Existed)]);
+        assert_eq!(results[2].as_ref().map_err(|e| e.errno), Err(Errno::ENODEV));
+        assert_eq!(results[3..5], [Ok(Applied::Done), Ok(Applied::Done)]);
+        assert_eq!(results[5].as_ref().map_err(|e| e.errno), Err(Errno::ENODEV));
+
+        let link = shown("vrrp.51");
+        assert_eq!(link["address"], "00:00:5e:00:01:33");
+        assert_eq!(link["linkinfo"]["info_data"]["mode"], "private");
+        assert_eq!((&link["inet6_addr_gen_mode"], &link["group"]), (&"none".into(), &"12".into()));
+        assert!(link["flags"].as_array().unwrap().contains(&"UP".into()), "{link}");
+        assert!(ip("-o addr show dev vrrp.51").is_empty());
+        let made = links().into_iter().find(|l| l.name == "vrrp.51").unwrap();
+        assert_eq!(
+            (made.mac.as_slice(), made.group, made.parent),
+            (&mac[..], 12, Some(index("va")))
+        );
+        assert_eq!(made.sublink, Some(Sublink::PRIVATE_MACVLAN));
+
+        ip("link add other link va type macvlan mode bridge");
+        batch.clear();
+        batch.set_group(made.index, 7777, 1);
+        batch.set_group(index("other"), 7777, 2);
+        batch.delete_group(7777, 3);
+        batch.delete_group(7777, 4);
+        let results: Vec<_> = channel.apply(&batch).into_iter().map(|o| o.result).collect();
+        assert_eq!(results[..3], [Ok(Applied::Done), Ok(Applied::Done), Ok(Applied::Done)]);
+        assert_eq!(results[3], Ok(Applied::Absent));
+        assert!(links().iter().all(|l| l.sublink.is_none()));
+    });
+}
+
+#[test]
+fn a_child_deletes_while_this_process_goes_on() {
+    in_namespace(|| {
+        ip("link add one link va type macvlan mode private");
+        ip("link add two link va type macvlan mode private");
+        let mut monitor = Monitor::open().unwrap();
+        let mut batch = Batch::new();
+        batch.set_group(index("one"), 7778, 1);
+        batch.set_group(index("two"), 7778, 2);
+        batch.delete_group(7778, 3);
+        let child = Channel::apply_in_child(&batch).unwrap();
+        let ended = nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(child), None).unwrap();
+        assert!(matches!(ended, nix::sys::wait::WaitStatus::Exited(_, 0)), "{ended:?}");
+        let mut events = Vec::new();
+        assert!(monitor.receive(&mut events).unwrap());
+        let gone = |name: &str| {
+            events.iter().any(|e| matches!(e, Event::LinkGone { name: n, .. } if n == name))
+        };
+        assert!(gone("one") && gone("two"), "{events:?}");
+
+        batch.clear();
+        batch.set_up("nowhere", 1);
+        let child = Channel::apply_in_child(&batch).unwrap();
+        let ended = nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(child), None).unwrap();
+        assert!(matches!(ended, nix::sys::wait::WaitStatus::Exited(_, 1)), "{ended:?}");
+    });
+}
+
+/// Some kernels have no ipvlan.
+#[test]
+fn an_ipvlan_is_made_as_asked_for() {
+    in_namespace(|| {
+        let mut batch = Batch::new();
+        let sublink = Sublink::Ipvlan { mode: 0, flags: 1 };
+        let parent = index("va");
+        let request = SublinkRequest { name: "over", parent, sublink, mac: None, group: 0 };
+        batch.add_sublink(&request, 1);
+        let result = Channel::open().unwrap().apply(&batch).remove(0).result;
+        if result.as_ref().is_err_and(|e| e.errno == Errno::EOPNOTSUPP) {
+            eprintln!("skipped: this kernel has no ipvlan");
+            return;
+        }
+        assert_eq!(result, Ok(Applied::Done));
+        let data = &shown("over")["linkinfo"]["info_data"];
+        assert_eq!(data["mode"], "l2");
+        assert!(data["flags"].as_array().unwrap().contains(&"private".into()), "{data}");
+        let made = links().into_iter().find(|l| l.name == "over").unwrap();
+        assert_eq!(made.sublink, Some(sublink));
     });
 }
 

@@ -254,7 +254,7 @@ impl Rows {
         self.row("Gratuitous ARP lower priority delay", or(delay, defaults.garp_delay));
         self.row("Gratuitous ARP lower priority repeat", or(repeat, defaults.garp_repeat));
         self.row("Num adverts before down", defaults.down_timer_adverts);
-        let (seconds, all) = globals.recorded.garp_extra_if;
+        let (seconds, all) = defaults.garp_extra_if;
         let secondary = if all { "i/f" } else { "VMAC" };
         let secondary = format!("Gratuitous ARP for each secondary {secondary}");
         self.row(&secondary, format_args!("{seconds}s"));
@@ -382,8 +382,8 @@ impl Rows {
         if globals.defaults.owner_ignore_adverts {
             self.text("vrrp_owner_ignore_adverts");
         }
-        self.optional("VMAC prefix", globals.recorded.vmac_prefix.as_ref());
-        self.optional("VMAC address prefix", globals.recorded.vmac_addr_prefix.as_ref());
+        self.optional("VMAC prefix", globals.vmac_prefix.as_ref());
+        self.optional("VMAC address prefix", globals.vmac_addr_prefix.as_ref());
         if shown.vrrp && shown.realtime > 0 {
             self.row("current realtime priority", shown.realtime);
             self.row("current realtime time limit", files.scheduling.rttime.as_micros());

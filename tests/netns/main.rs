@@ -38,6 +38,7 @@ mod signing;
 mod telling;
 mod timing;
 mod tracking;
+mod vmacs;
 mod web_servers;
 
 use std::io::Write;

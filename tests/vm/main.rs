@@ -15,6 +15,7 @@
 mod authentication;
 mod bfd;
 mod dump;
+mod ipvlan;
 mod notifying;
 mod reload;
 mod servers;
@@ -25,7 +26,6 @@ mod table;
 mod traffic;
 mod vrrp;
 
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -52,6 +52,7 @@ fn main() -> ExitCode {
             authentication::strangers_are_refused,
             bfd::servers_follow_sessions,
             dump::of_every_keyword,
+            ipvlan::kinds,
             notifying::every_change_is_told,
             reload::a_member_moves_to_another_group,
             reload::every_kind_of_change,
@@ -148,16 +149,23 @@ fn global(lines: &str) -> String {
     format!("global_defs {{\n  script_user root\n  {lines}\n}}\n")
 }
 
-/// What is in the kernel's table, as the command lines that would make it, sorted. What changes while it is listed may stand
-/// there twice; then it is listed again.
+/// What is in the kernel's table, as the command lines that would make it, sorted.
 #[track_caller]
 fn table(host: &Host) -> String {
+    listed(host, "ipvsadm -Sn")
+}
+
+/// What `ipvsadm` lists. The kernel keeps the services of all namespaces in one table and numbers them as it finds them; if
+/// another test changes its own meanwhile, one may be listed twice or not at all. What is listed twice alike is right.
+#[track_caller]
+fn listed(host: &Host, command: &str) -> String {
+    let mut last = host.run(command);
     loop {
-        let table = host.run("ipvsadm -Sn");
-        let mut seen = HashSet::new();
-        if table.lines().all(|line| seen.insert(line)) {
-            return table;
+        let again = host.run(command);
+        if again == last {
+            return again;
         }
+        last = again;
     }
 }
 

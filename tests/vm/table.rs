@@ -4,7 +4,7 @@ use std::path::Path;
 
 use testbed::{Lan, wait_for};
 
-use crate::{global, start, table, told};
+use crate::{global, listed, start, table, told};
 
 /// Every protocol, forwarding method, tunnel and flag that this kernel knows.
 const EVERY_KIND: &str = "
@@ -165,7 +165,7 @@ pub fn every_kind_of_service(program: &Path) -> String {
     wait_for("the last service is there", || {
         table(&director).contains("10.1.0.11:80 -r 10.2.0.2:80 -m -w 0")
     });
-    let list = |what| director.run(&format!("ipvsadm -Ln {what}"));
+    let list = |what| listed(&director, &format!("ipvsadm -Ln {what}"));
     let seen =
         [table(&director), list("--thresholds"), list("--tun-info"), order(&list("--nosort"))];
     daemon.stop();

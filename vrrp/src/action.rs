@@ -28,6 +28,11 @@ pub enum Action {
         /// Frames for each address.
         rounds: u32,
     },
+    /// One announcement on each interface that needs it though no adverts leave from it.
+    AnnounceExtra {
+        /// Holder.
+        instance: usize,
+    },
     /// Drop announcements still queued.
     CancelAnnounce {
         /// Holder.

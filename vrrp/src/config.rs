@@ -27,6 +27,7 @@ mod rule;
 mod scripts;
 mod track;
 mod trackers;
+mod vmac;
 
 pub use auth::{AUTHENTICATION, HMAC};
 pub use builder::{Builder, Refused};
@@ -40,6 +41,7 @@ pub use process::PROCESS;
 pub use root::{GARP_GROUP, ROOT};
 pub(crate) use route::{FEATURES, METRICS, PREFERENCES, TYPES};
 pub use trackers::{FILE, SCRIPT};
+pub use vmac::Vmac;
 
 #[cfg(test)]
 mod tests;

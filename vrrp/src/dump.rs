@@ -29,7 +29,7 @@ mod trackers;
 pub use clock::Clock;
 pub(crate) use path::path_text;
 pub(crate) use scripts::command;
-pub(crate) use snapshot::{DebounceView, GarpView, PortView, Snapshot, SocketView};
+pub(crate) use snapshot::{DebounceView, GarpView, HeldView, PortView, Snapshot, SocketView};
 
 use std::time::Duration;
 

@@ -48,6 +48,7 @@ pub struct Instance {
     pub(crate) announce_at: Time,
     pub(crate) announce_again: u32,
     pub(crate) refresh_at: Time,
+    pub(crate) extra_at: Time,
     /// End of a running preempt delay.
     pub(crate) preempt_at: Option<Time>,
     /// The owner conflict, if one is being watched.
@@ -99,6 +100,7 @@ impl Instance {
             announce_at: Time::NEVER,
             announce_again: 0,
             refresh_at: Time::NEVER,
+            extra_at: Time::NEVER,
             preempt_at: None,
             rogue: None,
             armed: Time::NEVER,
@@ -198,7 +200,7 @@ impl Instance {
     /// Earliest moment at which something is due.
     pub(crate) fn next_due(&self) -> Time {
         let rogue = self.rogue.map_or(Time::NEVER, |r| r.until);
-        self.deadline.min(self.announce_at).min(self.refresh_at).min(rogue)
+        self.deadline.min(self.announce_at).min(self.refresh_at).min(self.extra_at).min(rogue)
     }
 
     /// Deadline of the advert after one sent at `planned`.

@@ -208,6 +208,7 @@ impl Router {
             inst.deadline = Time::NEVER;
             inst.announce_at = Time::NEVER;
             inst.refresh_at = Time::NEVER;
+            inst.extra_at = Time::NEVER;
         }
         self.started = false;
         self.heap.clear();

@@ -14,7 +14,8 @@
 //! - [`dispatch`]: socket to instance.
 //! - [`kernel_view`], [`links`]: what the kernel has, and what its events mean for instances. [`linkbeat`]: links that are
 //!   asked for.
-//! - [`holdings`]: the virtual addresses held. [`announcer`]: who is told about them. [`firewall`]: who may not use them.
+//! - [`vmacs`]: the interfaces made for virtual routers. [`holdings`]: the virtual addresses held.
+//!   [`announcer`]: who is told about them. [`firewall`]: who may not use them.
 //! - [`port`]: an instance's prebuilt advert and what it expects of others'.
 //! - [`checks`]: `vrrp_script`. [`files`]: `track_file`. [`processes`]: `vrrp_track_process`. [`sessions`]: `track_bfd`.
 //! - [`statics`]: `track_group`. [`sysctl`]: settings of the kernel that are changed while it runs.
@@ -38,6 +39,7 @@ mod snapshot;
 mod statics;
 mod sysctl;
 mod tell;
+mod vmacs;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::IpAddr;
@@ -72,6 +74,7 @@ use port::Port;
 use processes::Watched;
 pub use sessions::session_changed;
 use sysctl::Sysctls;
+use vmacs::Vmacs;
 
 /// Announcements that are made before sockets and timers are looked at again.
 const ANNOUNCED_AT_ONCE: usize = 256;
@@ -159,6 +162,11 @@ pub struct Vrrp {
     monitor: Monitor,
     channel: Channel,
     announcer: Announcer,
+    vmacs: Vmacs,
+    /// The child process that deletes VMACs, until somebody waits for it.
+    deleting: Option<i32>,
+    /// Addresses that VMACs and ipvlans send from, by name.
+    own_addresses: HashMap<String, AddressSettings>,
     holdings: Holdings,
     paths: Paths,
     firewall: Firewall,
@@ -175,6 +183,8 @@ pub struct Vrrp {
     by_interface: HashMap<String, Vec<usize>>,
     /// Interfaces that instances speak on, track or put addresses on.
     interfaces: HashSet<String>,
+    /// Instances whose VMAC stands on the interface: their source depends on its addresses, too.
+    by_parent: HashMap<String, Vec<usize>>,
     /// Instances with `track_src_ip`.
     tracking_sources: Vec<usize>,
     interface_trackers: HashMap<String, usize>,
@@ -218,6 +228,11 @@ impl Vrrp {
     /// The protocol's state.
     pub fn router(&self) -> &Router {
         &self.router
+    }
+
+    /// Names of the VMACs that this daemon made or took over.
+    pub fn made_vmacs(&self) -> impl Iterator<Item = &str> {
+        self.vmacs.made()
     }
 
     /// For clearing counters.
@@ -326,12 +341,14 @@ impl Vrrp {
     fn plan_announcements(&mut self, actions: &[Action]) {
         for action in actions {
             match action {
-                Action::Announce { .. } | Action::AnnounceSource { .. } => {
+                Action::Announce { .. }
+                | Action::AnnounceExtra { .. }
+                | Action::AnnounceSource { .. } => {
                     self.announcements.push(action.clone());
                 }
                 Action::CancelAnnounce { instance } => {
                     self.announcements.retain(
-                        |a| !matches!(a, Action::Announce { instance: i, .. } if i == instance),
+                        |a| !matches!(a, Action::Announce { instance: i, .. } | Action::AnnounceExtra { instance: i } if i == instance),
                     );
                     let list = self.announcements(*instance);
                     self.announcer.cancel(&list);
@@ -344,7 +361,7 @@ impl Vrrp {
     /// Brings the kernel's addresses, routes and rules nearer to those wanted and then announces; true
     /// when nothing is left to do.
     fn settle(&mut self, now: Time) -> bool {
-        if !self.paths.delete(&self.view, &mut self.channel) {
+        if !self.make_vmacs(now) || !self.paths.delete(&self.view, &mut self.channel) {
             return false;
         }
         if !self.firewall.add(&self.view) {
@@ -365,6 +382,7 @@ impl Vrrp {
                     let name = &self.router.instances()[instance].settings.name;
                     self.announcer.announce(now, Some(name), &list, rounds, &self.view);
                 }
+                Action::AnnounceExtra { instance } => self.announce_extra(now, instance),
                 Action::AnnounceSource { instance } => self.announce_source(now, instance),
                 _ => {}
             }
@@ -380,6 +398,15 @@ impl Vrrp {
             .chain(&s.excluded)
             .map(|a| Announcement { interface: a.interface.clone(), ip: a.ip })
             .collect()
+    }
+
+    fn announce_extra(&mut self, now: Time, instance: usize) {
+        let s = &self.router.instances()[instance].settings;
+        let list: Vec<Announcement> = s
+            .extra_addresses()
+            .map(|a| Announcement { interface: a.interface.clone(), ip: a.ip })
+            .collect();
+        self.announcer.announce(now, Some(&s.name), &list, 1, &self.view);
     }
 
     fn announce_source(&mut self, now: Time, instance: usize) {
@@ -437,6 +464,7 @@ impl Vrrp {
             .next_deadline()
             .min(self.announcer.next_due())
             .min(self.holdings.restore_at().unwrap_or(Time::NEVER))
+            .min(self.vmacs.restore_at().unwrap_or(Time::NEVER))
             .min(self.paths.restore_at().unwrap_or(Time::NEVER))
             .min(debounce.unwrap_or(Time::NEVER))
             .min(self.resync_at.unwrap_or(Time::NEVER))
@@ -497,6 +525,7 @@ fn flush(
                 && failed.insert(instance)
                 && !failing.contains(&instance)
                 && !inst.faults().contains(Faults::LINK)
+                && !inst.faults().contains(Faults::BASE_LINK)
             {
                 let code = error.raw_os_error().unwrap_or_default();
                 let name = &inst.settings.name;

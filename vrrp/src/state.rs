@@ -42,7 +42,7 @@ impl fmt::Display for State {
 pub struct Faults(u8);
 
 impl Faults {
-    /// The instance's own interface is down or absent.
+    /// The instance's own interface is down or absent: its VMAC, if it has one.
     pub const LINK: Faults = Faults(1);
     /// No address to send from.
     pub const NO_SOURCE: Faults = Faults(2);
@@ -54,6 +54,9 @@ impl Faults {
 
     /// A static address of the instance's `track_group` cannot be present.
     pub const STATIC: Faults = Faults(16);
+
+    /// The interface below the instance's VMAC is down or absent.
+    pub const BASE_LINK: Faults = Faults(32);
 
     /// No reason.
     pub const NONE: Faults = Faults(0);

@@ -49,7 +49,21 @@ fn links() -> impl Strategy<Value = Link> {
         .prop_map(|(numbers, texts, mac, broadcast, parent, master)| {
             let (index, flags, mtu, hw_type, group) = numbers;
             let (name, kind) = texts;
-            Link { index, name, flags, mtu, hw_type, mac, broadcast, kind, parent, master, group }
+            let sublink = None;
+            Link {
+                index,
+                name,
+                flags,
+                mtu,
+                hw_type,
+                mac,
+                broadcast,
+                kind,
+                sublink,
+                parent,
+                master,
+                group,
+            }
         })
 }
 

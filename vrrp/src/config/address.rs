@@ -99,9 +99,7 @@ fn entry(
             "noprefixroute" => entry.settings.noprefixroute = true,
             "autojoin" => entry.settings.autojoin = true,
             "no_track" => entry.settings.no_track = true,
-            "use_vmac" if kind != Kind::Static => {
-                b.not_yet_word("use_vmac", word.span, ctx);
-            }
+            "use_vmac" if kind != Kind::Static => entry.settings.use_vmac = true,
             "track_group" if kind == Kind::Static => {
                 if !track_group(b, word, &mut entry, ctx)? {
                     break;

@@ -101,11 +101,14 @@ pub struct Builder {
     pub(super) debounce: Vec<(String, std::time::Duration, std::time::Duration)>,
     /// Rules that name no preference, of IPv4 and of IPv6.
     pub(super) rules_without_preference: [u32; 2],
+    /// Names of VMACs, with the first instance that uses each.
+    pub(super) vmac_names: HashMap<String, String>,
+    /// VMACs by parent and MAC address.
+    pub(super) vmacs: HashMap<(String, [u8; 6]), String>,
     /// What concerns the configuration as a whole.
     pub(super) contains_vrrp: bool,
     pub(super) missing_interface: bool,
     pub(super) refused: Vec<String>,
-    said: HashSet<&'static str>,
 }
 
 impl Builder {
@@ -147,10 +150,11 @@ impl Builder {
             polls_all: false,
             debounce: Vec::new(),
             rules_without_preference: [0; 2],
+            vmac_names: HashMap::new(),
+            vmacs: HashMap::new(),
             contains_vrrp: false,
             missing_interface: false,
             refused: Vec::new(),
-            said: HashSet::new(),
         }
     }
 
@@ -242,13 +246,6 @@ impl Builder {
         let recorded = &self.globals.settings.recorded;
         let (usr, etc) = (&recorded.iproute_usr_dir, &recorded.iproute_etc_dir);
         self.names.find(table, text, max, usr, etc)
-    }
-
-    /// Says, once, that a word inside an entry has no effect yet.
-    pub(super) fn not_yet_word(&mut self, word: &'static str, span: Span, ctx: &mut Context<'_>) {
-        if self.said.insert(word) {
-            ctx.log(Some(span), format!("{word} of an address, route or rule has no effect yet"));
-        }
     }
 
     /// Whether `word` names a track group; if not, that is reported.

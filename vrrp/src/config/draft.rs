@@ -7,6 +7,7 @@ use config::Span;
 use notify::Script;
 
 use super::host::InterfaceFacts;
+use super::vmac::{IpvlanDraft, VmacDraft};
 use super::{
     AddressSettings, Family, HmacKey, HmacMode, NotifySettings, PathSettings, Peer, Track,
     UnicastChecksum, Version,
@@ -57,12 +58,10 @@ pub(super) struct InstanceDraft {
     pub check_unicast_source: Option<bool>,
     pub unicast_checksum: UnicastChecksum,
     pub v3_checksum_as_v2: Option<bool>,
-    pub use_vmac: bool,
+    pub vmac: Option<VmacDraft>,
     pub use_vmac_addr: bool,
-    pub vmac_mac: bool,
     pub vmac_xmit_base: bool,
-    pub use_ipvlan: bool,
-    pub ipvlan_address: bool,
+    pub ipvlan: Option<IpvlanDraft>,
     pub no_virtual_ipaddress: bool,
     pub addresses: Vec<AddressSettings>,
     pub excluded: Vec<AddressSettings>,
@@ -72,6 +71,7 @@ pub(super) struct InstanceDraft {
     pub garp_repeat: Option<u32>,
     pub garp_refresh: Option<u32>,
     pub garp_refresh_repeat: Option<u32>,
+    pub garp_extra_if: Option<(u32, bool)>,
     pub lower_prio_delay: Option<u32>,
     pub lower_prio_repeat: Option<u32>,
     pub trackers: Trackers,

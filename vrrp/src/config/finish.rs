@@ -9,10 +9,10 @@ use config::{Class, Context, Mode};
 use super::builder::{Builder, Refused};
 use super::draft::{GroupDraft, InstanceDraft, Trackers};
 use super::resolve::resolve;
-use super::scripts;
 use super::{
     Family, FirewallSettings, GroupSettings, InstanceSettings, Settings, Track, TrackGroup,
 };
+use super::{scripts, vmac};
 
 /// The last step of a [`Builder`].
 pub(super) fn finish(mut b: Builder, ctx: &mut Context<'_>) -> Result<Settings, Refused> {
@@ -30,6 +30,7 @@ pub(super) fn finish(mut b: Builder, ctx: &mut Context<'_>) -> Result<Settings, 
     priority_changes(&b, &mut instances, &written, &groups);
     trackers(&mut instances, &groups, ctx);
     let mut groups: Vec<GroupSettings> = groups.into_iter().map(|(group, _)| group).collect();
+    vmac::refuse_shared(&mut instances, &groups, ctx);
     debounce(&mut b, &instances, ctx);
     let track_groups = track_groups(&mut b, ctx);
     if b.missing_interface {

@@ -195,8 +195,7 @@ pub static GLOBALS: Table<Builder> = Table::new(&[
             "period of gratuitous ARP on further interfaces with addresses",
         )
         .or("off")
-        .unit("s")
-        .not_yet(),
+        .unit("s"),
         set_extra_if,
     ),
     B::new(
@@ -302,9 +301,8 @@ pub static GLOBALS: Table<Builder> = Table::new(&[
             "prefix of the names of VMAC interfaces",
         )
         .required()
-        .or("vrrp")
-        .not_yet(),
-        |b, l, c| once(&mut b.globals.settings.recorded.vmac_prefix, l, c),
+        .or("vrrp"),
+        |b, l, c| once(&mut b.globals.settings.vmac_prefix, l, c),
     ),
     B::new(
         Keyword::new(
@@ -313,9 +311,8 @@ pub static GLOBALS: Table<Builder> = Table::new(&[
             "prefix of the names of VMAC interfaces made for addresses",
         )
         .required()
-        .or("vmac_prefix")
-        .not_yet(),
-        |b, l, c| once(&mut b.globals.settings.recorded.vmac_addr_prefix, l, c),
+        .or("vmac_prefix"),
+        |b, l, c| once(&mut b.globals.settings.vmac_addr_prefix, l, c),
     ),
     B::new(
         Keyword::new(

@@ -140,12 +140,12 @@ pub(super) fn set_min_garp(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) 
 }
 
 pub(super) fn set_extra_if(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
-    set(extra_if(line, ctx), &mut b.globals.settings.recorded.garp_extra_if);
+    set(extra_if(line, ctx), &mut b.globals.defaults.garp_extra_if);
 }
 
-/// The instance's keyword; nothing needs its value yet.
-pub(super) fn check_extra_if(_: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
-    extra_if(line, ctx);
+/// The instance's keyword.
+pub(super) fn set_instance_extra_if(b: &mut Builder, line: &Line, ctx: &mut Context<'_>) {
+    b.draft.garp_extra_if = extra_if(line, ctx).or(b.draft.garp_extra_if);
 }
 
 /// `[all] SECONDS` in any order, of the global keyword and of the instance's.

@@ -22,6 +22,10 @@ pub struct InterfaceFacts {
     pub ethernet: bool,
     /// The routing table, when the interface is a VRF.
     pub vrf_table: Option<u32>,
+    /// When it is a macvlan in private mode: index of its parent, and its MAC address.
+    pub private_macvlan: Option<(u32, [u8; 6])>,
+    /// When it is an ipvlan of layer 2: index of its parent.
+    pub ipvlan: Option<u32>,
 }
 
 /// The host a configuration is read on.
@@ -30,6 +34,14 @@ pub trait Host {
     fn interface(&self, name: &str) -> Option<InterfaceFacts>;
     /// The names of all interfaces, for "did you mean".
     fn interface_names(&self) -> Vec<String>;
+    /// The name of the macvlan in private mode with this MAC address on the interface with index `parent`.
+    fn vmac(&self, _parent: u32, _mac: [u8; 6]) -> Option<String> {
+        None
+    }
+    /// Whether the interface called `name` was made by the daemon that reads.
+    fn made_here(&self, _name: &str) -> bool {
+        false
+    }
     /// Time since boot; `None` when it cannot be told.
     fn uptime(&self) -> Option<Duration>;
 }

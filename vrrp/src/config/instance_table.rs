@@ -4,9 +4,10 @@ use config::{Args, Keyword, Row, Table, check};
 
 use super::auth::{AUTHENTICATION, HMAC};
 use super::builder::Builder;
-use super::globals::{check_extra_if, number32, set, small};
+use super::globals::{number32, set, set_instance_extra_if, small};
 use super::instance::*;
 use super::track;
+use super::vmac::{set_use_ipvlan, set_use_vmac};
 use super::{address, notify_keywords, route, rule};
 
 const COMMAND: Args = Args::Command;
@@ -92,27 +93,23 @@ pub static INSTANCE: Table<Builder> = Table::new(&[
             "use_vmac",
             Args::Free("[[name] INTERFACE] [MAC] [group GROUP] [netlink_notify_msg]"),
             "put the addresses on an interface with the virtual router's MAC",
-        )
-        .not_yet(),
+        ),
         set_use_vmac,
     ),
     B::new(
-        Keyword::new("use_vmac_addr", Args::Flag, "a VMAC also for addresses on other interfaces")
-            .not_yet(),
+        Keyword::new("use_vmac_addr", Args::Flag, "a VMAC also for addresses on other interfaces"),
         |b, _, _| b.draft.use_vmac_addr = true,
     ),
     B::new(
-        Keyword::new("vmac_xmit_base", Args::Flag, "send adverts from the parent interface")
-            .not_yet(),
+        Keyword::new("vmac_xmit_base", Args::Flag, "send adverts from the parent interface"),
         |b, _, _| b.draft.vmac_xmit_base = true,
     ),
     B::new(
         Keyword::new(
             "use_ipvlan",
             Args::Free("[bridge|private|vepa] [group GROUP] [[name] INTERFACE] [ADDRESS[/LENGTH]]"),
-            "put the addresses on an ipvlan interface",
-        )
-        .not_yet(),
+            "send adverts from an ipvlan interface with an address of its own",
+        ),
         set_use_ipvlan,
     ),
     B::new(
@@ -130,15 +127,14 @@ pub static INSTANCE: Table<Builder> = Table::new(&[
             "period of gratuitous ARP on further interfaces with addresses",
         )
         .or("vrrp_garp_extra_if")
-        .unit("s")
-        .not_yet(),
-        check_extra_if,
+        .unit("s"),
+        set_instance_extra_if,
     ),
     B::new(
         Keyword::new("vmac_garp_intvl", Args::Free("[all] SECONDS"), "old name of garp_extra_if")
             .alias("garp_extra_if", true)
             .unit("s"),
-        check_extra_if,
+        set_instance_extra_if,
     ),
     // Unicast and multicast.
     B::new(

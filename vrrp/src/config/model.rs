@@ -9,6 +9,7 @@ use std::time::Duration;
 use config::ReceiveBuffer;
 use notify::Script;
 
+use super::Vmac;
 use super::hmac::HmacSettings;
 use crate::io::LinkMethod;
 
@@ -80,6 +81,10 @@ pub struct Globals {
     pub json_version: u8,
     /// `router_id`; empty means the host's name.
     pub router_id: String,
+    /// `vmac_prefix`.
+    pub vmac_prefix: Option<String>,
+    /// `vmac_addr_prefix`.
+    pub vmac_addr_prefix: Option<String>,
     /// Defaults of instances.
     pub defaults: InstanceDefaults,
     /// The tables that keep masters from accepting packets.
@@ -127,12 +132,6 @@ impl Default for FirewallSettings {
 /// `global_defs` of VRRP that nothing acts on yet, or ever, and dumps show.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recorded {
-    /// `vrrp_garp_extra_if`: seconds, and whether for `all` interfaces.
-    pub garp_extra_if: (u32, bool),
-    /// `vmac_prefix`.
-    pub vmac_prefix: Option<String>,
-    /// `vmac_addr_prefix`.
-    pub vmac_addr_prefix: Option<String>,
     /// `vrrp_netlink_cmd_rcv_bufs`.
     pub command_buffer: ReceiveBuffer,
     /// `vrrp_netlink_monitor_rcv_bufs`.
@@ -146,9 +145,6 @@ pub struct Recorded {
 impl Default for Recorded {
     fn default() -> Self {
         Recorded {
-            garp_extra_if: (0, false),
-            vmac_prefix: None,
-            vmac_addr_prefix: None,
             command_buffer: ReceiveBuffer::default(),
             monitor_buffer: ReceiveBuffer::default(),
             iproute_usr_dir: "/usr/share/iproute2".into(),
@@ -171,6 +167,8 @@ pub struct InstanceDefaults {
     pub garp_refresh: u32,
     /// `vrrp_garp_master_refresh_repeat`.
     pub garp_refresh_repeat: u32,
+    /// `vrrp_garp_extra_if`: seconds, and whether for `all` interfaces.
+    pub garp_extra_if: (u32, bool),
     /// `vrrp_garp_lower_prio_delay`, seconds.
     pub lower_prio_delay: Option<u32>,
     /// `vrrp_garp_lower_prio_repeat`.
@@ -203,6 +201,7 @@ impl Default for InstanceDefaults {
             garp_repeat: 5,
             garp_refresh: 0,
             garp_refresh_repeat: 1,
+            garp_extra_if: (0, false),
             lower_prio_delay: None,
             lower_prio_repeat: None,
             down_timer_adverts: 3,
@@ -238,6 +237,8 @@ impl Default for Globals {
             rx_bufs_multiplier: 3,
             json_version: 1,
             router_id: String::new(),
+            vmac_prefix: None,
+            vmac_addr_prefix: None,
             firewall: FirewallSettings::default(),
             process_buffer: ReceiveBuffer::default(),
             recorded: Recorded::default(),
@@ -327,8 +328,17 @@ impl Authentication {
 pub struct InstanceSettings {
     /// Its name.
     pub name: String,
-    /// Interface that carries the adverts; `None` only for unicast with a source.
+    /// The configured interface, which carries the adverts unless a VMAC above it does; `None` only for
+    /// unicast with a source.
     pub interface: Option<String>,
+    /// `use_vmac`.
+    pub vmac: Option<Box<Vmac>>,
+    /// `vmac_xmit_base`: adverts do not use the VMAC.
+    pub vmac_xmit_base: bool,
+    /// `use_vmac_addr`.
+    pub use_vmac_addr: bool,
+    /// Further VMACs for some of its addresses.
+    pub address_vmacs: Vec<Vmac>,
     /// `vrf`: unicast without an interface.
     pub vrf: Option<String>,
     /// 1-255.
@@ -422,7 +432,40 @@ pub struct InstanceSettings {
 impl InstanceSettings {
     /// The interface, or else the VRF, that its sockets are bound to.
     pub fn bound_to(&self) -> Option<&str> {
-        self.interface.as_deref().or(self.vrf.as_deref())
+        match &self.vmac {
+            Some(vmac) if !self.vmac_xmit_base => Some(&vmac.name),
+            _ => self.interface.as_deref().or(self.vrf.as_deref()),
+        }
+    }
+
+    /// The interface that has the virtual router's MAC address: its VMAC, or else the configured one.
+    pub fn own_interface(&self) -> Option<&str> {
+        self.vmac.as_ref().map(|vmac| vmac.name.as_str()).or(self.interface.as_deref())
+    }
+
+    /// All VMACs its addresses or its adverts need.
+    pub fn vmacs(&self) -> impl Iterator<Item = &Vmac> {
+        self.vmac.as_deref().into_iter().chain(&self.address_vmacs)
+    }
+
+    /// The first address on each interface that `garp_extra_if` is for: VMACs that no adverts leave from, and with
+    /// `all` other such interfaces.
+    pub fn extra_addresses(&self) -> impl Iterator<Item = &AddressSettings> {
+        let all = || self.addresses.iter().chain(&self.excluded);
+        let is_extra = |a: &AddressSettings| {
+            self.bound_to() != Some(&a.interface)
+                && (self.garp.extra_all || self.parent_of(&a.interface).is_some())
+        };
+        let is_first = move |at: usize, a: &AddressSettings| {
+            all().take(at).all(|earlier| earlier.interface != a.interface)
+        };
+        let numbered = all().enumerate();
+        numbered.filter(move |(at, a)| is_extra(a) && is_first(*at, a)).map(|(_, a)| a)
+    }
+
+    /// What the VMAC with this name stands on; `None` for other interfaces.
+    pub fn parent_of(&self, name: &str) -> Option<&str> {
+        self.vmacs().find(|vmac| vmac.name == name).map(|vmac| vmac.parent.as_str())
     }
 
     /// An instance of priority 100 on `interface` with the manual's defaults and no address yet.
@@ -431,6 +474,10 @@ impl InstanceSettings {
         InstanceSettings {
             name: name.to_owned(),
             interface: Some(interface.to_owned()),
+            vmac: None,
+            vmac_xmit_base: false,
+            use_vmac_addr: false,
+            address_vmacs: Vec::new(),
             vrf: None,
             vrid,
             priority: 100,
@@ -489,6 +536,7 @@ impl AddressSettings {
             ip,
             prefix,
             interface: interface.to_owned(),
+            use_vmac: false,
             scope: 0,
             broadcast: None,
             label: None,
@@ -512,6 +560,8 @@ impl Default for GarpSettings {
             repeat: 5,
             refresh: Duration::ZERO,
             refresh_repeat: 1,
+            extra: Duration::ZERO,
+            extra_all: false,
             lower_prio_delay: Duration::from_secs(5),
             lower_prio_repeat: 5,
         }
@@ -529,6 +579,10 @@ pub struct GarpSettings {
     pub refresh: Duration,
     /// Messages for each address in a refresh.
     pub refresh_repeat: u32,
+    /// Period of messages on interfaces that no adverts leave from; zero: none.
+    pub extra: Duration,
+    /// They are sent on all such interfaces, not on VMACs only.
+    pub extra_all: bool,
     /// Delay of the extra burst after a lower-priority advert; zero: none.
     pub lower_prio_delay: Duration,
     /// Messages after a lower-priority advert; zero: none.
@@ -723,8 +777,10 @@ pub struct AddressSettings {
     pub ip: IpAddr,
     /// Prefix length.
     pub prefix: u8,
-    /// Interface; the instance's own is filled in when the entry names none.
+    /// Interface; the instance's own is filled in when the entry names none, and a VMAC where there is one.
     pub interface: String,
+    /// `use_vmac`.
+    pub use_vmac: bool,
     /// `scope`; IPv4 only.
     pub scope: u8,
     /// `brd`.

@@ -10,9 +10,10 @@ use config::{Class, Context};
 use super::builder::Builder;
 use super::draft::{AuthType, InstanceDraft};
 use super::instance::family_of;
+use super::vmac;
 use super::{
     AntiReplay, Authentication, Family, GarpSettings, HmacMode, HmacSettings, InstanceSettings,
-    Version,
+    Version, Vmac,
 };
 
 /// The work on one instance: the draft loses what does not hold.
@@ -28,6 +29,8 @@ struct Resolver<'a, 'c> {
     authentication: Authentication,
     hmac: Option<Rc<HmacSettings>>,
     config_fault: Option<String>,
+    vmac: Option<Vmac>,
+    address_vmacs: Vec<Vmac>,
 }
 
 /// Settles `draft`. Defaults that come from its sync group are filled in later.
@@ -57,6 +60,8 @@ pub(super) fn resolve(
         authentication: Authentication::None,
         hmac: None,
         config_fault: None,
+        vmac: None,
+        address_vmacs: Vec::new(),
     };
     r.identity();
     r.interface();
@@ -169,10 +174,9 @@ impl Resolver<'_, '_> {
         }
     }
 
-    /// VMACs and ipvlans are only checked.
+    /// What holds of the keywords of VMACs and ipvlans.
     fn virtual_mac(&mut self) {
-        let virtual_interface = self.d.use_vmac || self.d.use_ipvlan;
-        if virtual_interface && self.d.interface.is_none() {
+        if (self.d.vmac.is_some() || self.d.ipvlan.is_some()) && self.d.interface.is_none() {
             if self.is_unicast() {
                 self.complain(
                     "Cannot use VMAC/ipvlan with unicast and no interface - clearing use_vmac",
@@ -180,34 +184,93 @@ impl Resolver<'_, '_> {
             } else {
                 self.refuse("cannot use VMAC if no interface specified");
             }
+            self.d.vmac = None;
+            self.d.ipvlan = None;
         }
-        if self.d.use_vmac && self.d.facts.is_some_and(|facts| !facts.ethernet) {
+        if self.d.vmac.is_some() && self.d.facts.is_some_and(|facts| !facts.ethernet) {
             self.fault("vmacs are only supported on Ethernet type interfaces");
+            self.d.vmac = None;
         }
-        if self.strict && self.d.vmac_mac {
+        if self.strict && self.d.vmac.as_mut().is_some_and(|vmac| vmac.mac.take().is_some()) {
             self.complain("cannot specify MAC address with strict mode - clearing");
         }
         if self.d.vmac_xmit_base && self.strict {
             self.complain("xmit_base is incompatible with strict mode - resetting");
-        } else if self.d.vmac_xmit_base && !self.d.use_vmac {
+            self.d.vmac_xmit_base = false;
+        } else if self.d.vmac_xmit_base && self.d.vmac.is_none() {
             self.complain("vmac_xmit_base is only valid with a vmac");
-        } else if self.d.use_vmac && self.is_unicast() && !self.d.vmac_xmit_base {
+            self.d.vmac_xmit_base = false;
+        } else if self.d.vmac.is_some() && self.is_unicast() && !self.d.vmac_xmit_base {
             self.complain("unicast with use_vmac requires vmac_xmit_base - setting");
+            self.d.vmac_xmit_base = true;
         }
-        if virtual_interface && self.d.promote_secondaries {
+        if (self.d.vmac.is_some() || self.d.ipvlan.is_some()) && self.d.promote_secondaries {
             self.complain("promote_secondaries is automatically set for vmacs - ignoring");
+            self.d.promote_secondaries = false;
         }
-        if self.d.use_ipvlan && self.family == Family::V4 && !self.d.ipvlan_address {
-            self.fault(
+        if self.d.vmac.is_some() && self.d.ipvlan.take().is_some() {
+            self.log("use_ipvlan is ignored beside use_vmac");
+        }
+        let Some(ipvlan) = &self.d.ipvlan else { return };
+        match ipvlan.address {
+            Some((ip, _)) => drop(self.d.source.get_or_insert(ip)),
+            None if self.family == Family::V4 => self.fault(
                 "IPv4 ipvlan requires a source ip address to be configured. setting instance to \
                  fault state",
-            );
+            ),
+            None => {}
         }
-        if virtual_interface {
-            self.log(
-                "use_vmac and use_ipvlan have no effect yet: the addresses are put on the \
-                      instance's interface",
-            );
+    }
+
+    /// Chooses the VMACs and puts the addresses on them: those on the instance's own interface and of its
+    /// family on its own, others where that was asked for.
+    fn choose_vmacs(&mut self) {
+        let elsewhere = self.d.use_vmac_addr;
+        let InstanceDraft { name, vrid, interface, vmac, ipvlan, addresses, excluded, .. } =
+            &mut self.d;
+        let router = vmac::Router {
+            name: name.as_str(),
+            vrid: vrid.unwrap_or(0),
+            family: self.family,
+            interface: interface.as_deref().unwrap_or_default(),
+        };
+        let ipv6 = addresses.iter().chain(excluded.iter()).any(|a| a.ip.is_ipv6());
+        if let Some(draft) = vmac.take() {
+            self.vmac = Some(vmac::of_instance(self.b, draft, &router, ipv6, self.ctx));
+        } else if let Some(draft) = ipvlan.take() {
+            self.vmac = Some(vmac::ipvlan_of_instance(self.b, draft, &router, ipv6));
+        }
+        let mut redundant = Vec::new();
+        for address in addresses.iter_mut().chain(excluded) {
+            let own = interface.as_deref() == Some(&address.interface)
+                && family_of(&address.ip) == self.family;
+            match &self.vmac {
+                Some(vmac) if own && !vmac.is_ipvlan() => {
+                    address.interface.clone_from(&vmac.name);
+                    if address.use_vmac {
+                        redundant.push(("use_vmac", address.ip, " and vrrp instance"));
+                    }
+                    continue;
+                }
+                _ => {}
+            }
+            let also = elsewhere && !own;
+            if also && address.use_vmac {
+                redundant.push(("use_vmac_addr", address.ip, ""));
+            }
+            if also || address.use_vmac {
+                let parent = address.interface.clone();
+                let made = &mut self.address_vmacs;
+                let vmac = vmac::of_address(self.b, made, address, &parent, &router, self.ctx);
+                address.interface.clone_from(&vmac.name);
+            }
+        }
+        for (keyword, ip, more) in redundant {
+            let text = match more {
+                "" => format!("{keyword} specified and use_vmac specified for VIP/eVIP {ip}"),
+                more => format!("{keyword} specified for VIP/eVIP {ip}{more}"),
+            };
+            self.complain(&text);
         }
     }
 
@@ -344,6 +407,7 @@ impl Resolver<'_, '_> {
             self.d.no_virtual_ipaddress = false;
         }
         self.give_interface();
+        self.choose_vmacs();
         let first_is_link_local = self.d.addresses.first().is_none_or(|vip| match vip.ip {
             IpAddr::V6(ip) => ip.segments()[0] & 0xffc0 == 0xfe80,
             IpAddr::V4(_) => true,
@@ -447,11 +511,14 @@ impl Resolver<'_, '_> {
     fn garp(&mut self) -> GarpSettings {
         let g = &self.b.globals;
         let seconds = |s: u32| Duration::from_secs(u64::from(s));
+        let (extra, extra_all) = self.d.garp_extra_if.unwrap_or(g.defaults.garp_extra_if);
         let mut garp = GarpSettings {
             delay: seconds(self.d.garp_delay.unwrap_or(g.defaults.garp_delay)),
             repeat: self.d.garp_repeat.unwrap_or(g.defaults.garp_repeat),
             refresh: seconds(self.d.garp_refresh.unwrap_or(g.defaults.garp_refresh)),
             refresh_repeat: self.d.garp_refresh_repeat.unwrap_or(g.defaults.garp_refresh_repeat),
+            extra: seconds(extra),
+            extra_all,
             lower_prio_delay: Duration::ZERO,
             lower_prio_repeat: 0,
         };
@@ -489,7 +556,7 @@ impl Resolver<'_, '_> {
         let (strict, g, d) = (self.strict, &self.b.globals, self.d);
         let mut notify = d.notify;
         notify.smtp_alert = d.smtp_alert.unwrap_or(self.b.notify.smtp_alert_vrrp());
-        InstanceSettings {
+        let mut settings = InstanceSettings {
             vrid: d.vrid.unwrap_or(0),
             priority: self.priority,
             wants_master: self.wants_master,
@@ -539,8 +606,16 @@ impl Resolver<'_, '_> {
             kernel_rx_buf_size: d.kernel_rx_buf_size,
             debug: d.debug,
             interface: d.interface,
+            vmac: self.vmac.map(Box::new),
+            vmac_xmit_base: d.vmac_xmit_base,
+            use_vmac_addr: d.use_vmac_addr,
+            address_vmacs: self.address_vmacs,
             vrf: d.vrf,
             name: d.name,
+        };
+        if !settings.garp.extra.is_zero() && settings.extra_addresses().next().is_none() {
+            settings.garp.extra = Duration::ZERO;
         }
+        settings
     }
 }

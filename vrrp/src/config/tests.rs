@@ -14,6 +14,7 @@ mod defects;
 mod robust;
 mod scripts;
 mod settings;
+mod vmacs;
 
 /// `global_defs` of the crate below, which the daemon puts together with ours.
 static BELOW: Table<()> = Table::new(&[Row::new(
@@ -30,9 +31,18 @@ const ETHERNET: InterfaceFacts = InterfaceFacts {
     arp: true,
     ethernet: true,
     vrf_table: None,
+    private_macvlan: None,
+    ipvlan: None,
 };
 
-/// A host with `lo`, `eth0`, `eth1`, a `tun0` without multicast and a VRF `blue`.
+/// A private macvlan on `eth0` with the MAC address of a VRID.
+const fn macvlan(index: u32, vrid: u8) -> InterfaceFacts {
+    let mac = [0, 0, 0x5e, 0, 1, vrid];
+    InterfaceFacts { index, private_macvlan: Some((ETHERNET.index, mac)), ..ETHERNET }
+}
+
+/// A host with `lo`, `eth0`, `eth1`, a `tun0` without multicast, macvlans `left` and `mine`, an ipvlan `over.80`,
+/// and a VRF `blue`.
 struct TestHost(HashMap<&'static str, InterfaceFacts>);
 
 impl TestHost {
@@ -42,6 +52,9 @@ impl TestHost {
             ("eth0", ETHERNET),
             ("eth1", InterfaceFacts { index: 3, ..ETHERNET }),
             ("tun0", InterfaceFacts { index: 4, multicast: false, ethernet: false, ..ETHERNET }),
+            ("left", macvlan(6, 77)),
+            ("mine", macvlan(7, 78)),
+            ("over.80", InterfaceFacts { index: 8, ipvlan: Some(ETHERNET.index), ..ETHERNET }),
             ("blue", InterfaceFacts { index: 5, vrf_table: Some(10), ..ETHERNET }),
         ]))
     }
@@ -54,6 +67,16 @@ impl Host for TestHost {
 
     fn interface_names(&self) -> Vec<String> {
         self.0.keys().map(|name| (*name).to_owned()).collect()
+    }
+
+    fn vmac(&self, parent: u32, mac: [u8; 6]) -> Option<String> {
+        let mut all = self.0.iter();
+        let found = all.find(|(_, facts)| facts.private_macvlan == Some((parent, mac)))?;
+        Some((*found.0).to_owned())
+    }
+
+    fn made_here(&self, name: &str) -> bool {
+        name.starts_with("mine")
     }
 
     fn uptime(&self) -> Option<Duration> {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use super::snapshot::Snapshot;
 use super::text::{Text, number};
-use crate::config::AddressSettings;
+use crate::config::{AddressSettings, InstanceSettings};
 use crate::instance::Instance;
 use crate::state::State;
 
@@ -20,7 +20,7 @@ pub(super) fn statics(t: &mut Text, s: &Snapshot<'_>) {
     t.title("Static Addresses");
     for a in s.statics {
         t.put(ENTRY);
-        address(t.raw(), a, if is_present(s, a) { SET } else { "" });
+        address(t.raw(), a, None, if is_present(s, a) { SET } else { "" });
         t.end();
     }
 }
@@ -43,17 +43,22 @@ pub(super) fn held(inst: &Instance) -> &'static str {
     }
 }
 
-/// A list of addresses, each with the same last words.
-pub(super) fn list(t: &mut Text, addresses: &[AddressSettings], held: &str) {
+/// A list of an instance's addresses, each with the same last words.
+pub(super) fn list(
+    t: &mut Text,
+    instance: &InstanceSettings,
+    addresses: &[AddressSettings],
+    held: &str,
+) {
     for a in addresses {
         t.put(ENTRY);
-        address(t.raw(), a, held);
+        address(t.raw(), a, instance.parent_of(&a.interface), held);
         t.end();
     }
 }
 
-/// One address, and what is said of it last.
-pub(super) fn address(out: &mut String, a: &AddressSettings, held: &str) {
+/// One address, and what is said of it last. `parent` is the interface below, if its own is a VMAC.
+pub(super) fn address(out: &mut String, a: &AddressSettings, parent: Option<&str>, held: &str) {
     ip(out, a.ip);
     if a.peer.is_none() {
         length(out, a.ip, a.prefix);
@@ -64,6 +69,13 @@ pub(super) fn address(out: &mut String, a: &AddressSettings, held: &str) {
     }
     out.push_str(" dev ");
     out.push_str(&a.interface);
+    if let Some(parent) = parent {
+        out.push('@');
+        out.push_str(parent);
+    }
+    if a.use_vmac {
+        out.push_str(" use_vmac");
+    }
     out.push_str(" scope ");
     scope(out, a.scope);
     if let Some(label) = &a.label {
@@ -95,6 +107,12 @@ pub(super) fn address(out: &mut String, a: &AddressSettings, held: &str) {
         lifetime(out, a.preferred_lft);
     }
     out.push_str(held);
+}
+
+/// An address with its length, unless that is a host's own.
+pub(super) fn network(out: &mut String, address: IpAddr, prefix: u8) {
+    ip(out, address);
+    length(out, address, prefix);
 }
 
 fn ip(out: &mut String, ip: IpAddr) {

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use scheduler::Time;
 
-use super::address::{ENTRY, held, list};
+use super::address::{ENTRY, held, list, network};
+use super::interface;
 use super::path;
 use super::scripts::transitions;
 use super::snapshot::{PortView, Snapshot};
@@ -120,6 +121,7 @@ fn faults(t: &mut Text, inst: &Instance, port: PortView) {
         let names = [
             (Faults::SOCKET, "unspecified"),
             (Faults::LINK, "i/f down"),
+            (Faults::BASE_LINK, "base i/f down"),
             (Faults::NO_SOURCE, "no source IP address"),
             (Faults::CONFIG, "config error"),
         ];
@@ -151,7 +153,14 @@ fn timers(t: &mut Text, inst: &Instance) {
 
 fn place(t: &mut Text, s: &Snapshot<'_>, inst: &Instance) {
     let c = &*inst.settings;
-    t.word("   Interface = ", c.interface.as_deref().unwrap_or("not configured"));
+    virtual_mac(t, s, c);
+    t.put("   Interface = ").put(c.own_interface().unwrap_or("not configured"));
+    if let (Some(_), Some(parent)) = (&c.vmac, &c.interface) {
+        let ipvlan = c.vmac.as_ref().is_some_and(|vmac| vmac.is_ipvlan());
+        t.put(if ipvlan { ", ipvlan on " } else { ", vmac on " }).put(parent);
+        t.put(if c.vmac_xmit_base { ", xmit base i/f" } else { "" });
+    }
+    t.end();
     if let Some(vrf) = c.bound_to().and_then(|name| vrf(s, name)) {
         t.word("   VRF = ", vrf);
     }
@@ -172,11 +181,51 @@ fn place(t: &mut Text, s: &Snapshot<'_>, inst: &Instance) {
     t.put(if c.source.is_some() { " (from configuration)\n" } else { "\n" });
     if c.peers.is_empty() {
         t.put("   Multicast address ").show(c.group_address);
-        let index = c.interface.as_deref().and_then(|name| s.kernel.index(name));
+        let index = c.bound_to().and_then(|name| s.kernel.index(name));
         if c.family == Family::V6 {
             t.put(", ifindex ").int(index.unwrap_or(0));
         }
         t.end();
+    }
+}
+
+/// Its VMAC.
+fn virtual_mac(t: &mut Text, s: &Snapshot<'_>, c: &InstanceSettings) {
+    if let Some(vmac) = c.vmac.as_ref().filter(|vmac| vmac.is_ipvlan()) {
+        t.put("   Use IPVLAN, i/f ").put(&vmac.name).put(", is_up = ");
+        t.put(if s.made.contains(vmac.name.as_str()) { "true" } else { "false" });
+        if let Some((ip, prefix)) = vmac.address {
+            t.put(", i/f address = ");
+            network(t.raw(), ip, prefix);
+        }
+        let mode = vmac.sublink.mode();
+        t.put(", type ").put(mode.strip_prefix("L2 ").unwrap_or(mode)).end();
+    }
+    if let Some(vmac) = c.vmac.as_ref().filter(|vmac| !vmac.is_ipvlan()) {
+        t.put("   Use VMAC, i/f name ").put(&vmac.name).put(", is_up = ");
+        t.put(if s.made.contains(vmac.name.as_str()) { "true" } else { "false" });
+        t.boolean(", xmit_base = ", c.vmac_xmit_base);
+        if let Some(with_vrid) = vmac.configured {
+            t.put("     MAC = ");
+            interface::octets(t, &vmac.mac.unwrap_or_default());
+            t.put(if with_vrid { " (using VRID)" } else { "" }).end();
+        }
+        if vmac.notify_parent {
+            t.put("     Force netlink update for base interface\n");
+        }
+    }
+    if c.use_vmac_addr {
+        t.put("     Use VMAC for VIPs on other interfaces\n");
+    }
+    if let Some(vmac) = &c.vmac {
+        let copied = s.kernel.link(&vmac.parent).map_or(0, |parent| parent.group);
+        match vmac.group {
+            Some(group) => t.number("     Interface group ", group),
+            None if copied != 0 => {
+                t.put("     Interface group ").int(copied).put(" (copied from parent)\n");
+            }
+            None => {}
+        }
     }
 }
 
@@ -201,6 +250,11 @@ fn garp(t: &mut Text, g: &GarpSettings) {
 fn election(t: &mut Text, inst: &Instance) {
     let c = &*inst.settings;
     t.number("   Down timer adverts = ", c.down_timer_adverts);
+    if !c.garp.extra.is_zero() {
+        let kind = if c.garp.extra_all { "i/f" } else { "VMAC" };
+        t.put("   Gratuitous ARP for each secondary ").put(kind).put(" = ");
+        t.int(signed(c.garp.extra.as_secs())).end();
+    }
     t.boolean("   Send advert after receive lower priority advert = ", !c.lower_prio_no_advert);
     t.boolean("   Send advert after receive higher priority advert = ", c.higher_prio_send_advert);
     if inst.is_owner() {
@@ -259,11 +313,11 @@ fn addresses(t: &mut Text, inst: &Instance) {
     let c = &*inst.settings;
     if !c.addresses.is_empty() {
         t.put("   Virtual IP (").int(signed(c.addresses.len())).put("):\n");
-        list(t, &c.addresses, held(inst));
+        list(t, c, &c.addresses, held(inst));
     }
     if !c.excluded.is_empty() {
         t.put("   Virtual IP Excluded :\n");
-        list(t, &c.excluded, held(inst));
+        list(t, c, &c.excluded, held(inst));
     }
 }
 

@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use netlink::Link;
+use netlink::{Link, Sublink};
 
 use super::address::ENTRY;
 use super::snapshot::{GarpView, Snapshot};
 use super::text::{Text, signed};
 use super::trackers::{by_name, users};
+use crate::config::Family;
 use crate::io::LinkMethod;
 use crate::router::TrackerKind;
 
@@ -61,6 +62,7 @@ fn interface(t: &mut Text, s: &Snapshot<'_>, name: &str, link: &Link, garp: Opti
     }
     state(t, s, name, link);
     t.number("   Group = ", link.group);
+    upon(t, s, name, link);
     t.number("   MTU = ", link.mtu);
     match link.hw_type {
         libc::ARPHRD_LOOPBACK => t.put("   HW Type = LOOPBACK").end(),
@@ -77,10 +79,14 @@ fn interface(t: &mut Text, s: &Snapshot<'_>, name: &str, link: &Link, garp: Opti
     if let Some(group) = garp {
         spacing(t, group);
     }
-    // These are only changed for virtual MAC addresses; `rp_filter` has a line only where it is changed.
-    t.put("   Reset ARP config counter 0\n");
-    t.put("   Original arp_ignore 0\n   Original arp_filter 0\n");
-    let (original, holders) = s.promoted.get(&link.index).copied().unwrap_or(("0", 0));
+    let held = s.held.get(&link.index).copied().unwrap_or_default();
+    // What a VMAC is set up with is its own.
+    let of_vmac = if is_vmac_of_ipv4(s, name) { ("1", 0) } else { ("0", 0) };
+    let (ignore, count) = held.arp_ignore.unwrap_or(of_vmac);
+    t.number("   Reset ARP config counter ", count);
+    t.put("   Original arp_ignore ").put(ignore).end();
+    t.put("   Original arp_filter ").put(held.arp_filter.map_or("0", |(was, _)| was)).end();
+    let (original, holders) = held.promote.unwrap_or(of_vmac);
     t.put("   Original promote_secondaries ").put(original).end();
     t.put("   Reset promote_secondaries counter ").int(holders).end();
     if let Some(&(at, forwards)) = s.forwarding.get(name) {
@@ -112,6 +118,12 @@ fn addresses(t: &mut Text, s: &Snapshot<'_>, index: u32, v6: bool) {
 
 fn hardware(t: &mut Text, key: &str, bytes: &[u8]) {
     t.put(key);
+    octets(t, bytes);
+    t.end();
+}
+
+/// A hardware address.
+pub(super) fn octets(t: &mut Text, bytes: &[u8]) {
     for (i, byte) in bytes.iter().enumerate() {
         let out = t.raw();
         if i > 0 {
@@ -121,7 +133,29 @@ fn hardware(t: &mut Text, key: &str, bytes: &[u8]) {
             [byte >> 4, byte & 15].map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)])),
         );
     }
-    t.end();
+}
+
+fn is_vmac_of_ipv4(s: &Snapshot<'_>, name: &str) -> bool {
+    let vmacs = || s.router.instances().iter().flat_map(|inst| inst.settings.vmacs());
+    s.made.contains(name)
+        && vmacs().any(|v| v.name == name && v.family == Family::V4 && !v.is_ipvlan())
+}
+
+/// What a macvlan or ipvlan is, and stands on.
+fn upon(t: &mut Text, s: &Snapshot<'_>, name: &str, link: &Link) {
+    let parent = link.parent.and_then(|index| s.kernel.link_at(index));
+    let (Some(sublink), Some(parent)) = (link.sublink, parent) else { return };
+    t.put(match sublink {
+        Sublink::Macvlan(_) => "   VMAC type ",
+        Sublink::Ipvlan { .. } => "   IPVLAN type ",
+    });
+    t.put(sublink.mode()).put(", underlying interface = ").put(&parent.name).put(", state = ");
+    let has = |flag: libc::c_int| parent.flags & flag.unsigned_abs() != 0;
+    t.put(if has(libc::IFF_UP) { "UP" } else { "not UP" });
+    t.put(if has(libc::IFF_RUNNING) { ", RUNNING\n" } else { ", not RUNNING\n" });
+    if s.made.contains(name) {
+        t.put("   I/f created by keepalived\n");
+    }
 }
 
 fn state(t: &mut Text, s: &Snapshot<'_>, name: &str, link: &Link) {
@@ -130,6 +164,10 @@ fn state(t: &mut Text, s: &Snapshot<'_>, name: &str, link: &Link) {
     t.put(if has(libc::IFF_RUNNING) { ", RUNNING" } else { ", not RUNNING" });
     for (_, _, words) in FLAGS.iter().filter(|(flag, set, _)| has(*flag) == *set) {
         t.put(words);
+    }
+    let parent = link.sublink.and(link.parent).and_then(|index| s.kernel.link_at(index));
+    if parent.is_some_and(|parent| !parent.is_up()) {
+        t.put(", master down");
     }
     t.end();
     let debounce = s.debounces.get(name).copied().unwrap_or_default();

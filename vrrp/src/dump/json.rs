@@ -125,8 +125,8 @@ impl Json<'_> {
         self.number("dont_track_primary", c.dont_track_primary);
         self.number("skip_check_adv_addr", c.skip_check_adv_addr);
         self.number("strict_mode", c.strict);
-        self.text("vmac_ifname", "");
-        if let Some(interface) = &c.interface {
+        self.text("vmac_ifname", c.vmac.as_ref().map_or("", |vmac| &vmac.name));
+        if let Some(interface) = c.own_interface() {
             self.text("ifp_ifname", interface);
         }
         self.number("master_priority", inst.master_priority);
@@ -149,8 +149,8 @@ impl Json<'_> {
         self.boolean("smtp_alert", c.notify.smtp_alert);
         self.boolean("notify_deleted", c.notify.report_deleted);
         self.scripts(c);
-        self.addresses("vips", &c.addresses, address::held(inst));
-        self.addresses("evips", &c.excluded, address::held(inst));
+        self.addresses("vips", c, &c.addresses, address::held(inst));
+        self.addresses("evips", c, &c.excluded, address::held(inst));
         self.paths("vroutes", &c.paths, true);
         self.paths("vrules", &c.paths, false);
         self.names("track_ifp", &c.track_interfaces);
@@ -208,8 +208,17 @@ impl Json<'_> {
         self.out.push(']');
     }
 
-    fn addresses(&mut self, name: &str, list: &[AddressSettings], held: &str) {
-        self.list(name, list, |json, a| json.scratched(|text| address::address(text, a, held)));
+    fn addresses(
+        &mut self,
+        name: &str,
+        c: &InstanceSettings,
+        list: &[AddressSettings],
+        held: &str,
+    ) {
+        self.list(name, list, |json, a| {
+            let parent = c.parent_of(&a.interface);
+            json.scratched(|text| address::address(text, a, parent, held));
+        });
     }
 
     fn paths(&mut self, name: &str, list: &[Rc<PathSettings>], routes: bool) {

@@ -36,8 +36,10 @@ pub(crate) struct Snapshot<'a> {
     pub up: &'a HashMap<String, bool>,
     /// By interface name.
     pub debounces: HashMap<&'a str, DebounceView>,
-    /// Interfaces by index whose `promote_secondaries` is set: what it was, and for how many instances.
-    pub promoted: HashMap<u32, (&'a str, u32)>,
+    /// Settings of interfaces that are held at 1, by index.
+    pub held: HashMap<u32, HeldView<'a>>,
+    /// Names of VMACs that this daemon made or took over.
+    pub made: HashSet<&'a str>,
     /// When an interface was last asked whether it forwards IPv6, and its answer.
     pub forwarding: HashMap<&'a str, (Time, bool)>,
 }
@@ -75,6 +77,14 @@ pub(crate) struct SocketView<'a> {
     pub buffer: usize,
     /// Positions of the instances.
     pub instances: Vec<usize>,
+}
+
+/// What settings of an interface were before they were held at 1, and for how many that is.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct HeldView<'a> {
+    pub promote: Option<(&'a str, u32)>,
+    pub arp_ignore: Option<(&'a str, u32)>,
+    pub arp_filter: Option<(&'a str, u32)>,
 }
 
 /// `interface_up_down_delays` of an interface.

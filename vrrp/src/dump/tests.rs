@@ -66,7 +66,8 @@ impl World {
             sessions: &self.settings.sessions,
             up: &self.up,
             debounces: HashMap::new(),
-            promoted: HashMap::new(),
+            held: HashMap::new(),
+            made: HashSet::new(),
             forwarding: HashMap::new(),
         }
     }
@@ -581,7 +582,7 @@ fn addresses_with_every_option() {
     ];
     for (settings, expected) in rows {
         let mut out = String::new();
-        address::address(&mut out, &settings, "");
+        address::address(&mut out, &settings, None, "");
         assert_eq!(out, expected);
     }
 }

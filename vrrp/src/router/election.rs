@@ -90,6 +90,10 @@ impl Router {
             inst.refresh_at = now + inst.settings.garp.refresh.max(Duration::from_millis(1));
             out.push(Action::Announce { instance: i, rounds: inst.settings.garp.refresh_repeat });
         }
+        if inst.extra_at <= now {
+            inst.extra_at = now + inst.settings.garp.extra.max(Duration::from_millis(1));
+            out.push(Action::AnnounceExtra { instance: i });
+        }
     }
 
     fn advert_due(&mut self, now: Time, i: usize, out: &mut Vec<Action>) {

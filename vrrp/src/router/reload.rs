@@ -22,13 +22,14 @@ use crate::config::{Family, GroupSettings, InstanceSettings, Settings, Version};
 use crate::instance::{Instance, OWNER};
 use crate::state::{Faults, State};
 
-/// What makes two instances the same virtual router.
-type Identity<'a> = (u8, Family, Option<&'a str>, bool, Option<IpAddr>);
+/// What makes two instances the same virtual router. With multicast, others know it by the VMAC.
+type Identity<'a> = (u8, Family, Option<&'a str>, bool, bool, Option<IpAddr>);
 
 fn identity(s: &InstanceSettings) -> Identity<'_> {
     let unicast = !s.peers.is_empty();
     let address = if unicast { s.source } else { Some(s.group_address) };
-    (s.vrid, s.family, s.bound_to(), unicast, address)
+    let place = s.interface.as_deref().or(s.vrf.as_deref());
+    (s.vrid, s.family, place, s.vmac.is_some() && !unicast, unicast, address)
 }
 
 /// For each of `new`, which of `old` is the same virtual router. Most stand where they stood, and
@@ -239,6 +240,11 @@ impl Router {
         } else if changed.refresh {
             inst.refresh_at = now + garp.refresh;
         }
+        if garp.extra.is_zero() {
+            inst.extra_at = Time::NEVER;
+        } else if changed.extra {
+            inst.extra_at = now + garp.extra;
+        }
         if changed.advert {
             self.advert(now, i, out);
         }
@@ -276,6 +282,8 @@ pub(crate) struct Changed {
     added: bool,
     /// `garp_master_refresh`.
     refresh: bool,
+    /// `garp_extra_if`.
+    extra: bool,
     /// Something its adverts carry.
     advert: bool,
     /// Something the master-down interval is made of.
@@ -300,7 +308,8 @@ impl Instance {
             || old.authentication != new.authentication
             || old.peers != new.peers;
         let refresh = old.garp.refresh != new.garp.refresh;
-        self.changed = Some(Changed { added, refresh, advert, timing });
+        let extra = old.garp.extra != new.garp.extra;
+        self.changed = Some(Changed { added, refresh, extra, advert, timing });
         // A v3 BACKUP goes on counting in the interval its master said.
         let learnt = self.state == State::Backup
             && (old.version, new.version) == (Version::V3, Version::V3)

@@ -15,8 +15,8 @@ use scheduler::Time;
 use super::{Heard, Router, Status, TrackerKind};
 use crate::action::{Action, NotifyEvent, Subject};
 use crate::config::{
-    AddressSettings, Family, GroupSettings, InstanceSettings, NotifySettings, Settings, Track,
-    Version,
+    AddressSettings, Family, GroupSettings, InstanceSettings, NotifySettings, Peer, Settings,
+    Track, Version, Vmac,
 };
 use crate::state::{Faults, State};
 
@@ -424,6 +424,77 @@ fn a_master_that_loses_its_link_says_priority_zero_twice_and_recovers_as_backup(
     assert_eq!(b.state(), State::Backup);
     b.pass(3700);
     assert_eq!(b.state(), State::Master);
+}
+
+/// A router with a VMAC, `vrrp.51` above `eth0`.
+fn with_vmac() -> InstanceSettings {
+    let vmac = Vmac {
+        name: "vrrp.51".into(),
+        parent: "eth0".into(),
+        sublink: netlink::Sublink::PRIVATE_MACVLAN,
+        mac: Some([0, 0, 0x5e, 0, 1, 51]),
+        address: None,
+        family: Family::V4,
+        configured: None,
+        group: None,
+        notify_parent: false,
+        ipv6: false,
+    };
+    let vip = Ipv4Addr::new(10, 0, 0, 100).into();
+    InstanceSettings {
+        vmac: Some(Box::new(vmac)),
+        addresses: vec![AddressSettings::new(vip, 32, "vrrp.51")],
+        ..instance(100)
+    }
+}
+
+#[test]
+fn a_router_needs_its_vmac_and_the_interface_below_it() {
+    let mut b = Bench::one(with_vmac());
+    b.start();
+    assert!(b.logged("(VI): entering FAULT state (interface vrrp.51 down)"));
+    b.track(TrackerKind::Interface, "vrrp.51", Status::Up);
+    let mut b = b.become_master();
+    let faults = |b: &Bench| {
+        let faults = b.router.instances()[0].faults();
+        (faults.contains(Faults::LINK), faults.contains(Faults::BASE_LINK))
+    };
+    b.track(TrackerKind::Interface, "eth0", Status::Down);
+    assert_eq!((b.state(), faults(&b)), (State::Fault, (false, true)));
+    b.track(TrackerKind::Interface, "vrrp.51", Status::Down);
+    b.track(TrackerKind::Interface, "eth0", Status::Up);
+    assert_eq!((b.state(), faults(&b)), (State::Fault, (true, false)));
+    b.track(TrackerKind::Interface, "vrrp.51", Status::Up);
+    assert_eq!((b.state(), faults(&b)), (State::Backup, (false, false)));
+
+    let untracked = InstanceSettings { dont_track_primary: true, ..with_vmac() };
+    let b = Bench::with(Settings {
+        instances: vec![
+            untracked,
+            InstanceSettings { name: "B".into(), vrid: 52, ..instance(100) },
+        ],
+        ..Settings::default()
+    });
+    assert_eq!(b.router.tracker(TrackerKind::Interface, "vrrp.51"), None);
+}
+
+/// Adverts that come from another MAC address are another router's; with unicast nobody sees it.
+#[test]
+fn a_vmac_added_by_a_reload_makes_another_router_unless_it_is_unicast() {
+    for (peers, state) in [(vec![], State::Fault), (vec![OURS], State::Master)] {
+        let peer = |&address: &IpAddr| Peer { address, min_ttl: 0, max_ttl: 255 };
+        let peers: Vec<Peer> = peers.iter().map(peer).collect();
+        let mut b = Bench::started(InstanceSettings { peers: peers.clone(), ..instance(100) });
+        b = b.become_master();
+        let new = InstanceSettings { peers, vmac_xmit_base: true, ..with_vmac() };
+        let settings = Settings { instances: vec![new], ..Settings::default() };
+        b.reload_learning(settings, |b| {
+            if state == State::Master {
+                b.track(TrackerKind::Interface, "vrrp.51", Status::Up);
+            }
+        });
+        assert_eq!(b.state(), state);
+    }
 }
 
 fn tracked(weight: i32) -> InstanceSettings {

@@ -75,8 +75,8 @@ pub(super) struct User {
     instance: usize,
     weight: i32,
     reverse: bool,
-    /// The instance's own interface: a fault of its own kind, not a tracker's.
-    own: bool,
+    /// The instance's own interface, or that below: a fault of its own kind, not a tracker's.
+    own: Faults,
     /// Its place among those that only depend on it because their groups do: group, member.
     by_group: Option<(usize, usize)>,
 }
@@ -137,22 +137,28 @@ impl Router {
         for (i, inst) in self.instances.iter().enumerate() {
             let s = &inst.settings;
             if let (Some(name), false) = (&s.interface, s.dont_track_primary) {
-                builder.add(TrackerKind::Interface, name, user(i, 0, false, true));
+                let own = if s.vmac.is_some() { Faults::BASE_LINK } else { Faults::LINK };
+                builder.add(TrackerKind::Interface, name, user(i, 0, false, own));
+                if let Some(vmac) = &s.vmac {
+                    let own = user(i, 0, false, Faults::LINK);
+                    builder.add(TrackerKind::Interface, &vmac.name, own);
+                }
             }
+            let is_own =
+                |name| s.interface.as_deref() == Some(name) || s.own_interface() == Some(name);
             for address in s.addresses.iter().chain(&s.excluded) {
-                let own = s.interface.as_ref() == Some(&address.interface);
-                if !own && !address.no_track {
+                if !is_own(&address.interface) && !address.no_track {
                     builder.add(
                         TrackerKind::Interface,
                         &address.interface,
-                        user(i, 0, false, false),
+                        user(i, 0, false, Faults::NONE),
                     );
                 }
             }
             for path in s.paths.iter().filter(|path| !path.no_track) {
                 let others = path.interfaces().into_iter();
-                for name in others.filter(|name| s.interface.as_deref() != Some(name)) {
-                    builder.add(TrackerKind::Interface, name, user(i, 0, false, false));
+                for name in others.filter(|name| !is_own(name)) {
+                    builder.add(TrackerKind::Interface, name, user(i, 0, false, Faults::NONE));
                 }
             }
             // What the group tracks too, counts with the group's weight.
@@ -193,6 +199,7 @@ impl Router {
             inst.scripts_in_init = 0;
             inst.total = i32::from(inst.settings.priority);
             inst.faults.set(Faults::LINK, false);
+            inst.faults.set(Faults::BASE_LINK, false);
         }
         for t in 0..self.trackers.len() {
             for u in 0..self.trackers[t].users.len() {
@@ -274,8 +281,8 @@ impl Router {
 
     fn count(&mut self, user: User, old: Effect, new: Effect) {
         let inst = &mut self.instances[user.instance];
-        if user.own {
-            inst.faults.set(Faults::LINK, new.fault);
+        if !user.own.is_empty() {
+            inst.faults.set(user.own, new.fault);
         } else {
             inst.tracker_faults = inst.tracker_faults + u32::from(new.fault) - u32::from(old.fault);
         }
@@ -455,12 +462,12 @@ fn clamp(total: i32) -> u8 {
     total.clamp(1, 254) as u8
 }
 
-fn user(instance: usize, weight: i32, reverse: bool, own: bool) -> User {
+fn user(instance: usize, weight: i32, reverse: bool, own: Faults) -> User {
     User { instance, weight, reverse, own, by_group: None }
 }
 
 fn listed(instance: usize, track: &Track) -> User {
-    user(instance, track.weight, track.reverse, false)
+    user(instance, track.weight, track.reverse, Faults::NONE)
 }
 
 #[derive(Default)]

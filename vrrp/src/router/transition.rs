@@ -114,6 +114,8 @@ impl Router {
         } else {
             Time::NEVER
         };
+        inst.extra_at =
+            if garp.extra > Duration::ZERO { now + garp.delay + garp.extra } else { Time::NEVER };
     }
 
     fn enter_backup(&mut self, now: Time, i: usize, from: State, out: &mut Vec<Action>) {
@@ -134,6 +136,7 @@ impl Router {
         inst.stats.release_master += 1;
         inst.announce_at = Time::NEVER;
         inst.refresh_at = Time::NEVER;
+        inst.extra_at = Time::NEVER;
         if to == State::Fault {
             inst.stats.advert_sent += 1;
             out.push(Action::Advert { instance: i, priority: 0 });

@@ -39,6 +39,8 @@ struct Lane {
 pub struct Announcer {
     channel: GarpChannel,
     lanes: Vec<Lane>,
+    /// The interface below each VMAC, which is where frames are spaced.
+    parents: HashMap<String, String>,
     /// Lane of an interface, for ARP and for NA.
     by_interface: HashMap<(String, bool), usize>,
     default_arp: Duration,
@@ -52,6 +54,7 @@ impl Announcer {
         let mut announcer = Announcer {
             channel: GarpChannel::open()?,
             lanes: Vec::new(),
+            parents: HashMap::new(),
             by_interface: HashMap::new(),
             default_arp: Duration::ZERO,
             default_na: Duration::ZERO,
@@ -59,6 +62,11 @@ impl Announcer {
         };
         announcer.configure(globals, groups);
         Ok(announcer)
+    }
+
+    /// The interface below each VMAC, by the VMAC's name.
+    pub fn set_parents(&mut self, parents: HashMap<String, String>) {
+        self.parents = parents;
     }
 
     /// Takes over new intervals; what waits is sent by the old ones first.
@@ -88,7 +96,7 @@ impl Announcer {
 
     fn lane(&mut self, a: &Announcement) -> Option<usize> {
         let na = a.ip.is_ipv6();
-        let lane_key = (a.interface.clone(), na);
+        let lane_key = (self.parents.get(&a.interface).unwrap_or(&a.interface).clone(), na);
         if let Some(&lane) = self.by_interface.get(&lane_key) {
             return Some(lane);
         }
@@ -198,7 +206,10 @@ impl Announcer {
             return;
         };
         let broadcast = <[u8; 6]>::try_from(link.broadcast.as_slice()).unwrap_or([0xff; 6]);
-        let router = a.ip.is_ipv6() && self.forwards(now, &a.interface);
+        let router = a.ip.is_ipv6() && {
+            let parent = self.parents.get(&a.interface).unwrap_or(&a.interface).clone();
+            self.forwards(now, &parent)
+        };
         let queue = |channel: &mut GarpChannel| match a.ip {
             IpAddr::V4(ip) => {
                 log::trace!("Sending gratuitous ARP on {} for {ip}", a.interface);

@@ -137,7 +137,7 @@ impl Firewall {
     fn key(&mut self, instance: &InstanceSettings, address: &AddressSettings) -> Guarded {
         let link_local = matches!(address.ip, IpAddr::V6(ip) if ip.is_unicast_link_local());
         let on = link_local.then(|| {
-            let own = instance.interface.as_ref() == Some(&address.interface);
+            let own = instance.own_interface() == Some(&address.interface);
             let tracked = !instance.dont_track_primary || !(own || address.no_track);
             let name = match self.names.get(&address.interface) {
                 Some(name) => Rc::clone(name),

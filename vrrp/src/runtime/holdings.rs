@@ -305,7 +305,8 @@ impl Holdings {
         for a in std::mem::take(&mut self.replaced).into_iter().chain(first) {
             self.ask(false, &a, view);
         }
-        for k in std::mem::take(&mut self.adds) {
+        let mut asked = HashSet::new();
+        for k in std::mem::take(&mut self.adds).into_iter().filter(|k| asked.insert(*k)) {
             if let Some(source) = self.held.get(&k).map(|h| h.source.clone())
                 && let Some(settings) = source.settings()
             {

@@ -4,9 +4,10 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::rc::Rc;
+use std::time::Duration;
 
 use netlink::{Batch, Channel, Monitor};
-use scheduler::{Scheduler, Time};
+use scheduler::{Class, Scheduler, Time};
 
 use super::announcer::Announcer;
 use super::dispatch::Endpoint;
@@ -18,6 +19,7 @@ use super::links::Debounce;
 use super::paths::{self, Paths};
 use super::port::Port;
 use super::sysctl::Sysctls;
+use super::vmacs::{RELOAD_BUDGET, Vmacs};
 use super::{
     Dropped, HasVrrp, Vrrp, checks, files, finish, log_addresses, processes, tell, watch_kernel,
     watch_socket,
@@ -77,6 +79,9 @@ impl Vrrp {
             monitor,
             channel,
             announcer,
+            vmacs: Vmacs::default(),
+            deleting: None,
+            own_addresses: HashMap::new(),
             holdings: Holdings::default(),
             paths: Paths::default(),
             firewall: Firewall::new(&settings.globals.firewall),
@@ -87,6 +92,7 @@ impl Vrrp {
             map: Vec::new(),
             virtual_addresses: HashSet::new(),
             by_interface: HashMap::new(),
+            by_parent: HashMap::new(),
             interfaces: HashSet::new(),
             tracking_sources: Vec::new(),
             interface_trackers: HashMap::new(),
@@ -135,7 +141,15 @@ impl Vrrp {
         self.track_groups = std::mem::take(&mut settings.track_groups);
         self.garp_groups = std::mem::take(&mut settings.garp_groups);
         let mut old = std::mem::take(&mut self.debounces);
-        for (name, down, up) in settings.debounce.drain(..) {
+        let mut delays = std::mem::take(&mut settings.debounce);
+        // A VMAC goes down and up with its parent.
+        for vmac in settings.instances.iter().flat_map(InstanceSettings::vmacs) {
+            let delay = |of: &str| delays.iter().find(|(name, ..)| name == of).cloned();
+            if let (None, Some((_, down, up))) = (delay(&vmac.name), delay(&vmac.parent)) {
+                delays.push((vmac.name.clone(), down, up));
+            }
+        }
+        for (name, down, up) in delays {
             let debounce = match old.remove(&name) {
                 Some(mut d) => {
                     (d.down, d.up) = (down, up);
@@ -151,6 +165,7 @@ impl Vrrp {
     /// Rebuilds the look-up tables over the router's instances.
     fn index(&mut self) {
         self.by_interface.clear();
+        self.by_parent.clear();
         self.interfaces.clear();
         self.virtual_addresses.clear();
         self.interface_trackers.clear();
@@ -179,8 +194,21 @@ impl Vrrp {
             }
         }
         self.interfaces.extend(self.by_interface.keys().cloned());
+        let mut parents = HashMap::new();
+        for (i, inst) in self.router.instances().iter().enumerate() {
+            for vmac in inst.settings.vmacs() {
+                self.interfaces.extend([vmac.name.clone(), vmac.parent.clone()]);
+                parents.insert(vmac.name.clone(), vmac.parent.clone());
+            }
+            if let (Some(_), Some(parent)) = (&inst.settings.vmac, &inst.settings.interface) {
+                self.by_parent.entry(parent.clone()).or_default().push(i);
+            }
+        }
+        self.announcer.set_parents(parents);
+        self.vmacs.want(self.router.instances().iter().map(|i| &*i.settings));
         let promoting = self.router.instances().iter().filter(|i| i.settings.promote_secondaries);
-        self.sysctls.want(promoting.filter_map(|i| i.settings.interface.as_deref()));
+        let promoting = promoting.filter_map(|i| i.settings.interface.as_deref());
+        self.sysctls.want(promoting, self.vmacs.wanted());
         for (t, tracker) in self.router.trackers().iter().enumerate() {
             if tracker.kind == TrackerKind::Interface {
                 self.interface_trackers.insert(tracker.name.clone(), t);
@@ -307,6 +335,7 @@ pub fn start<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W) {
     if vrrp.router.globals().disable_local_igmp {
         vrrp.sysctls.silence_reports();
     }
+    let made = vrrp.begin_vmacs(now, Duration::MAX);
     vrrp.remove_leftovers();
     // A table that is named but not needed may be somebody's.
     if vrrp.router.instances().iter().any(|inst| !inst.settings.accept) {
@@ -320,7 +349,9 @@ pub fn start<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W) {
     vrrp.paths.take(&vrrp.static_paths);
     vrrp.paths.apply_all(&vrrp.view, &mut vrrp.channel);
     vrrp.watch_paths();
+    let changes = vrrp.absorb(now, made);
     vrrp.learn(now);
+    vrrp.apply_changes(now, changes);
     vrrp.build_checks();
     vrrp.tell_initial_checks(now);
     vrrp.watch_files(now);
@@ -482,6 +513,12 @@ pub fn reload<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W, settings: Settings) {
     W::reloaded(s, w);
     open_sockets(s, w);
     let Some(vrrp) = w.vrrp() else { return };
+    // Its end is told by the interfaces that go.
+    if let Some(child) = vrrp.deleting.take()
+        && let Err(error) = s.add_child(Class::Background, child, None, 0, |_, _, _| {})
+    {
+        log::error!("Cannot wait for the child process {child}: {error}");
+    }
     let map = std::mem::take(&mut vrrp.map);
     vrrp.router.resume(now, &map, &mut vrrp.actions);
     checks::start(s, w);
@@ -500,7 +537,9 @@ impl Vrrp {
         let positions: HashMap<usize, usize> =
             self.map.iter().enumerate().filter_map(|(new, old)| Some(((*old)?, new))).collect();
         self.announcements.retain_mut(|action| match action {
-            Action::Announce { instance, .. } | Action::AnnounceSource { instance } => {
+            Action::Announce { instance, .. }
+            | Action::AnnounceExtra { instance }
+            | Action::AnnounceSource { instance } => {
                 positions.get(instance).map(|new| *instance = *new).is_some()
             }
             _ => false,
@@ -534,6 +573,7 @@ impl Vrrp {
             }
             self.ports.push(port);
         }
+        let changes = self.begin_vmacs(now, RELOAD_BUDGET);
         // What did not change is held as before. Of the others the new want-state first, so that what
         // stays is never let go.
         let exchanged: Vec<(Rc<InstanceSettings>, Rc<InstanceSettings>)> = self
@@ -565,6 +605,7 @@ impl Vrrp {
             self.holdings.unwant(address);
         }
         self.learn(now);
+        self.apply_changes(now, changes);
         self.build_checks();
         self.tell_initial_checks(now);
         self.watch_files(now);
@@ -620,6 +661,11 @@ pub fn stop<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W) {
     vrrp.paths.apply_all(&vrrp.view, &mut vrrp.channel);
     vrrp.holdings.apply_all(&vrrp.view, &mut vrrp.channel);
     vrrp.firewall.remove();
+    if keep {
+        vrrp.sysctls.keep_vmacs();
+    } else {
+        vrrp.end_vmacs();
+    }
     vrrp.sysctls.restore(&vrrp.view);
     vrrp.announcements.clear();
     s.forget(vrrp.monitor.fd());

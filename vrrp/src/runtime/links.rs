@@ -10,6 +10,7 @@ use scheduler::Time;
 use super::Vrrp;
 use super::announcer::Announcement;
 use super::kernel_view::{Change, Presence};
+use crate::config::Family;
 use crate::router::Status;
 use crate::state::Faults;
 
@@ -55,23 +56,29 @@ impl Vrrp {
     /// Reads kernel events. First: an interface that carries adverts appeared or was replaced, so
     /// that sockets must be opened; second: nothing is left to read.
     pub(super) fn kernel_events(&mut self, now: Time) -> (bool, bool) {
+        let mut changes = Vec::new();
+        let drained = self.read_events(now, &mut changes);
+        (self.apply_changes(now, changes), drained)
+    }
+
+    /// Reads kernel events into the view; true when nothing is left to read.
+    pub(super) fn read_events(&mut self, now: Time, changes: &mut Vec<Change>) -> bool {
         let mut events = Vec::new();
         let drained = self.monitor.receive(&mut events).unwrap_or_else(|error| {
             log::error!("Netlink: cannot read kernel events: {error}");
             true
         });
-        let mut changes = Vec::new();
         for event in events {
             if event == Event::PathGone {
                 self.paths.gone(now);
             } else if event == Event::Overrun {
                 log::info!("Netlink: events were lost, reading the kernel's state anew");
-                self.resync(now, &mut changes);
+                self.resync(now, changes);
             } else {
-                self.view.apply(event, &mut changes);
+                self.view.apply(event, changes);
             }
         }
-        (self.apply_changes(now, changes), drained)
+        drained
     }
 
     /// A dump after lost events failed: the time of the next attempt has come. True when sockets
@@ -85,7 +92,7 @@ impl Vrrp {
         self.apply_changes(now, changes)
     }
 
-    fn apply_changes(&mut self, now: Time, changes: Vec<Change>) -> bool {
+    pub(super) fn apply_changes(&mut self, now: Time, changes: Vec<Change>) -> bool {
         let mut reopen = false;
         // Interfaces of which an address changed that may be a source.
         let mut sources = HashSet::new();
@@ -109,6 +116,9 @@ impl Vrrp {
                 }
                 Change::AddressesUnknown(index) => drop(sources.insert(index)),
             }
+        }
+        if !sources.is_empty() {
+            self.give_own_addresses();
         }
         for index in &sources {
             if let Some(link) = self.view.link_at(*index) {
@@ -163,6 +173,7 @@ impl Vrrp {
             changes.push(Change::Link { name, presence: Presence::Gone });
         }
         self.holdings.recheck(now, &self.view);
+        self.vmacs.recheck(now, &self.view);
         self.paths.gone(now);
     }
 
@@ -193,7 +204,12 @@ impl Vrrp {
             self.paths.gone(now);
             self.paths.try_again();
         }
+        // One of the same name may be there by now.
+        if presence == Presence::Gone && self.view.link(name).is_none() {
+            self.vmacs.gone(now, name);
+        }
         if presence == Presence::Appeared {
+            self.vmacs.appeared(name);
             self.firewall.interface_returned(name, &self.view);
             self.holdings.interface_returned(name);
             self.sysctls.set(&self.view);
@@ -236,12 +252,12 @@ impl Vrrp {
     /// No delay may outlast the adverts a backup waits for, and a version 3 master may send them faster
     /// than is configured here.
     fn debounce_limit(&self, name: &str) -> Duration {
-        let instances = self.by_interface.get(name).map_or(&[][..], Vec::as_slice);
+        let instances = [&self.by_interface, &self.by_parent].map(|map| map.get(name));
         let limit = |&i: &usize| {
             let inst = &self.router.instances()[i];
             longest_debounce(inst.master_interval, inst.settings.down_timer_adverts)
         };
-        instances.iter().map(limit).min().unwrap_or(Duration::MAX)
+        instances.into_iter().flatten().flatten().map(limit).min().unwrap_or(Duration::MAX)
     }
 
     fn set_link(&mut self, now: Time, name: &str, up: bool) {
@@ -289,7 +305,12 @@ impl Vrrp {
 
     fn choose_sources(&mut self, now: Time, index: u32) -> bool {
         let Some(link) = self.view.link_at(index) else { return false };
-        let instances = self.by_interface.get(&link.name).cloned().unwrap_or_default();
+        let instances: Vec<usize> = [&self.by_interface, &self.by_parent]
+            .into_iter()
+            .filter_map(|map| map.get(&link.name))
+            .flatten()
+            .copied()
+            .collect();
         instances.into_iter().fold(false, |reopen, i| self.choose_source(now, i) | reopen)
     }
 
@@ -306,12 +327,19 @@ impl Vrrp {
             return false;
         }
         let before = inst.source;
-        let source =
-            self.view.source(self.ports[i].interface, s.family, before, &self.virtual_addresses);
+        let index = match (&s.vmac, &s.interface) {
+            // IPv4 sends from the parent's address, whatever the interface.
+            (Some(vmac), Some(parent)) if s.family == Family::V4 && !vmac.is_ipvlan() => {
+                self.view.index(parent).unwrap_or(0)
+            }
+            _ => self.ports[i].interface,
+        };
+        let source = self.view.source(index, s.family, before, &self.virtual_addresses);
         if source != before {
             self.router.instance_mut(i).source = source;
             self.ports[i].rebuild(&self.router.instances()[i], self.router.globals());
-            if let (Some(address), Some(name)) = (source.or(before), &s.interface) {
+            let name = if s.family == Family::V4 { s.interface.as_deref() } else { s.bound_to() };
+            if let (Some(address), Some(name)) = (source.or(before), name) {
                 let words = if source.is_some() {
                     format!("Assigned address {address} for interface {name}")
                 } else {
@@ -339,6 +367,7 @@ impl Vrrp {
 
     /// Puts back addresses, routes and rules that somebody else removed, and announces the addresses.
     pub(super) fn restore(&mut self, now: Time) {
+        self.vmacs.restore_due(now);
         self.paths.restore_due(now);
         let restored = self.holdings.restore_due(now);
         if restored.is_empty() {

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::Vrrp;
 use super::dispatch::Endpoint;
-use crate::dump::{DebounceView, GarpView, PortView, Snapshot, SocketView};
+use super::sysctl::Switch;
+use crate::dump::{DebounceView, GarpView, HeldView, PortView, Snapshot, SocketView};
 
 impl Vrrp {
     /// VRRP as it is at this moment.
@@ -34,14 +35,23 @@ impl Vrrp {
             sessions: &self.session_settings,
             up: &self.sessions,
             debounces: self.debounces.iter().map(|(n, d)| (n.as_str(), debounce(d))).collect(),
-            promoted: self.promoted(),
+            held: self.held(),
+            made: self.vmacs.made().collect(),
             forwarding: self.announcer.forwarding().collect::<HashMap<_, _>>(),
         }
     }
 
-    fn promoted(&self) -> HashMap<u32, (&str, u32)> {
+    fn held(&self) -> HashMap<u32, HeldView<'_>> {
         let links = self.view.links().into_iter();
-        links.filter_map(|l| Some((l.index, self.sysctls.promoted(&l.name, l.index)?))).collect()
+        let view = |link: &netlink::Link| {
+            let of = |switch| self.sysctls.held(&link.name, link.index, switch);
+            HeldView {
+                promote: of(Switch::PromoteSecondaries),
+                arp_ignore: of(Switch::ArpIgnore),
+                arp_filter: of(Switch::ArpFilter),
+            }
+        };
+        links.map(|link| (link.index, view(link))).collect()
     }
 
     fn port_views(&self) -> Vec<PortView> {

@@ -302,6 +302,89 @@ const INTERFACES: &str = "\x20Name = lo
      B, weight 0
 ";
 
+/// What the C daemon prints of a VMAC that it has made, but for the group, which is of a later version.
+#[test]
+fn a_vmac_is_told_with_its_parent() {
+    let vmac = Vmac {
+        name: "vr".into(),
+        parent: "v0".into(),
+        sublink: netlink::Sublink::PRIVATE_MACVLAN,
+        mac: Some([2, 0, 0, 0, 0, 0x34]),
+        address: None,
+        family: Family::V4,
+        configured: Some(true),
+        group: Some(7),
+        notify_parent: true,
+        ipv6: false,
+    };
+    let settings = InstanceSettings {
+        vmac: Some(Box::new(vmac)),
+        vmac_xmit_base: true,
+        use_vmac_addr: true,
+        addresses: vec![AddressSettings::new(ip("10.9.0.101"), 24, "vr")],
+        excluded: vec![AddressSettings {
+            use_vmac: true,
+            ..AddressSettings::new(ip("10.8.0.1"), 32, "other")
+        }],
+        ..InstanceSettings::new("V", "v0", 52, Version::V2, Family::V4)
+    };
+    let mut world = World::of(vec![settings]);
+    let upper = Link {
+        kind: Some("macvlan".into()),
+        sublink: Some(netlink::Sublink::PRIVATE_MACVLAN),
+        parent: Some(2),
+        ..link(3, "vr")
+    };
+    let down = Link { flags: libc::IFF_BROADCAST.unsigned_abs(), ..link(2, "v0") };
+    world.kernel.replace(vec![down, upper], Vec::new());
+    let router = world.router();
+    let mut s = world.snapshot(&router);
+    s.made.insert("vr");
+    let arp = Some(("0", 1));
+    s.held.insert(2, HeldView { promote: None, arp_ignore: arp, arp_filter: arp });
+    let dump = text(&s);
+    for part in [
+        "
+   Use VMAC, i/f name vr, is_up = true, xmit_base = true
+     MAC = 02:00:00:00:00:34 (using VRID)
+     Force netlink update for base interface
+     Use VMAC for VIPs on other interfaces
+     Interface group 7
+   Interface = vr, vmac on v0, xmit base i/f
+",
+        "
+     10.9.0.101/24 dev vr@v0 scope global
+   Virtual IP Excluded :
+     10.8.0.1 dev other use_vmac scope global
+",
+        "
+   VMAC type private, underlying interface = v0, state = not UP, not RUNNING
+   I/f created by keepalived
+",
+        "
+   Reset ARP config counter 1
+   Original arp_ignore 0
+   Original arp_filter 0
+",
+        "
+   Reset ARP config counter 0
+   Original arp_ignore 1
+   Original arp_filter 0
+   Original promote_secondaries 1
+",
+        ", master down\n",
+    ] {
+        assert!(dump.contains(part), "{part} is not in\n{dump}");
+    }
+    let json = json::print(&s, &clock());
+    for part in [
+        r#""vmac_ifname":"vr","ifp_ifname":"vr","#,
+        r#""vips":["10.9.0.101\/24 dev vr@v0 scope global"]"#,
+    ] {
+        assert!(json.contains(part), "{part} is not in {json}");
+    }
+}
+
 /// A process that may run once, of which none runs, and one told by its arguments.
 pub(super) fn processes() -> Processes {
     let one = ProcessSettings {

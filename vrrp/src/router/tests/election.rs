@@ -68,6 +68,24 @@ fn a_preempt_delay_begins_anew_with_every_time_as_backup() {
 }
 
 #[test]
+fn extra_messages_come_each_period_while_it_is_master() {
+    let garp = GarpSettings { extra: Duration::from_secs(20), ..GarpSettings::default() };
+    let mut b = Bench::started(InstanceSettings { garp, ..instance(100) }).become_master();
+    let extra = Action::AnnounceExtra { instance: 0 };
+    let count = |b: &Bench| b.out.iter().filter(|action| **action == extra).count();
+    // The first a period after the delayed burst.
+    b.pass(24_000);
+    assert_eq!(count(&b), 0);
+    b.pass(2000);
+    assert_eq!(count(&b), 1);
+    b.pass(60_000);
+    assert_eq!(count(&b), 3);
+    b.track(TrackerKind::Interface, "eth0", Status::Down);
+    b.pass(60_000);
+    assert_eq!(count(&b), 0);
+}
+
+#[test]
 fn the_first_refresh_comes_a_period_after_the_delayed_burst() {
     let garp = GarpSettings { refresh: Duration::from_secs(10), ..GarpSettings::default() };
     let mut b = Bench::started(InstanceSettings { garp, ..instance(100) });

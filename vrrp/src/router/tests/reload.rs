@@ -79,6 +79,22 @@ fn a_refresh_that_ends_or_begins_with_a_reload_does_so_for_a_master() {
 }
 
 #[test]
+fn extra_messages_that_end_or_begin_with_a_reload_do_so_for_a_master() {
+    let with = |seconds| InstanceSettings {
+        garp: GarpSettings { extra: Duration::from_secs(seconds), ..GarpSettings::default() },
+        ..instance(100)
+    };
+    let extra = Action::AnnounceExtra { instance: 0 };
+    let mut b = Bench::started(with(20)).become_master();
+    b.reload(one(with(0)));
+    b.pass(60_000);
+    assert!(!b.out.contains(&extra));
+    b.reload(one(with(20)));
+    b.pass(21_000);
+    assert!(b.out.contains(&extra));
+}
+
+#[test]
 fn only_added_addresses_are_announced() {
     let mut more = instance(100);
     more.addresses.push(AddressSettings::new(Ipv4Addr::new(10, 0, 0, 101).into(), 32, "eth0"));
