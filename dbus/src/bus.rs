@@ -20,6 +20,8 @@ pub const RETRY: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(15);
 /// Bytes read before the loop looks at other work: a few calls, any of which may be about thousands of objects.
 const CHUNK: usize = 512;
+/// Signals sent before the loop looks at other work.
+const SENT_AT_ONCE: usize = 256;
 /// Most signals that wait for the bus; the oldest are given up for new ones.
 const MAX_WAITING: usize = 16_384;
 /// Where the machine's id is (machine-id(5)), and how long it is.
@@ -106,7 +108,13 @@ pub fn notify<W: HasDbus>(s: &mut Scheduler<W>, w: &mut W, signal: Signal) {
     let Some(bus) = w.dbus() else { return };
     bus.queue(signal);
     // Those who tell may have more to tell, and more urgent work.
-    if bus.connection.is_some() && !std::mem::replace(&mut bus.sending, true) {
+    if bus.connection.is_some() {
+        flush_soon(s, bus);
+    }
+}
+
+fn flush_soon<W: HasDbus>(s: &mut Scheduler<W>, bus: &mut Bus) {
+    if !std::mem::replace(&mut bus.sending, true) {
         s.add_event(Class::Background, 0, |s, w: &mut W, _| {
             if let Some(bus) = w.dbus() {
                 bus.sending = false;
@@ -120,7 +128,7 @@ pub fn notify<W: HasDbus>(s: &mut Scheduler<W>, w: &mut W, signal: Signal) {
 pub fn finish<W: HasDbus>(s: &mut Scheduler<W>, w: &mut W, last: Signal) {
     if let Some(bus) = w.dbus() {
         bus.queue(last);
-        flush(s, w);
+        send(s, w, usize::MAX);
     }
 }
 
@@ -249,19 +257,29 @@ fn read(connection: &mut Connection, objects: &impl Objects) -> io::Result<bool>
 }
 
 fn flush<W: HasDbus>(s: &mut Scheduler<W>, w: &mut W) {
+    send(s, w, SENT_AT_ONCE);
+}
+
+/// Sends what waits, of signals at most `limit`.
+fn send<W: HasDbus>(s: &mut Scheduler<W>, w: &mut W, mut limit: usize) {
     let Some(bus) = w.dbus() else { return };
     let Some(connection) = &mut bus.connection else { return };
     if connection.writing {
         return;
     }
     loop {
-        while connection.session.takes_signals()
+        while limit > 0
+            && connection.session.takes_signals()
             && let Some(signal) = bus.waiting.pop_front()
         {
             connection.session.emit(&signal);
+            limit -= 1;
         }
         let output = connection.session.output();
         if output.is_empty() {
+            if limit == 0 {
+                flush_soon(s, bus);
+            }
             return;
         }
         match (&connection.socket).write(output) {
