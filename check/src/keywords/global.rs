@@ -112,7 +112,7 @@ const fn boolean(name: &'static str, doc: &'static str) -> Row<Globals> {
 }
 
 const fn buffer(keyword: Keyword) -> Row<Globals> {
-    Row::new(keyword.not_yet(), |globals, line, ctx| {
+    Row::new(keyword.never("the queue is larger than that already"), |globals, line, ctx| {
         let monitor = line.name().starts_with("lvs_netlink_monitor");
         let place = if monitor { &mut globals.monitor_buffer } else { &mut globals.command_buffer };
         place.take(line, ctx);
