@@ -36,8 +36,10 @@ pub fn apply(
 ) {
     let settings = daemon.configuration.lvs.take().unwrap_or_default();
     let begins = opened.is_some();
+    let traps = crate::snmp::tells_of_checks(daemon);
     daemon.check = opened.or(daemon.check.take());
     let Some(check) = &mut daemon.check else { return };
+    check.tell_traps(traps);
     if let Err(error) = check.present(&settings) {
         log::error!(target: "check", "{error}");
         if starting {

@@ -237,6 +237,10 @@ impl HasCheck for Daemon {
         self.check.as_mut()
     }
 
+    fn notified(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon, trap: snmp::Trap) {
+        crate::snmp::told_of_check(scheduler, daemon, trap);
+    }
+
     fn scripts_ended(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
         let script = daemon.configuration.globals.shutdown_script.clone();
         scripts::run(scheduler, daemon, "shutdown script", script, |scheduler, _| {
@@ -265,7 +269,7 @@ pub fn apply(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
     // Before VRRP begins: loading the kernel's module takes its time, which no advert is to wait for.
     let check =
         (running.check && daemon.check.is_none()).then(|| balancing::open(daemon, starting));
-    crate::snmp::apply(scheduler, daemon, running.vrrp);
+    crate::snmp::apply(scheduler, daemon, running);
     if running.vrrp {
         apply_vrrp(scheduler, daemon);
     }

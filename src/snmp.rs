@@ -1,21 +1,27 @@
-//! SNMP: the daemon as a subagent. What is of all parts is here, `global` of KEEPALIVED-MIB; VRRP has its own
-//! objects.
+//! SNMP: the daemon as a subagent. What is of all parts is here, `global` of KEEPALIVED-MIB; VRRP and load
+//! balancing have their own objects.
 
 use std::net::IpAddr;
 
 use check::FlushOnStop;
 use scheduler::Scheduler;
 use snmp::table::only;
-use snmp::{Address, Agent, Configuration, Found, HasSnmp, Subagent, Table, Value, VarBind, table};
+use snmp::{
+    Address, Agent, Configuration, Found, HasSnmp, Oid, Subagent, Table, Trap, Value, VarBind,
+    table,
+};
 use vrrp::action::{NotifyEvent, Subject};
 use vrrp::mib;
 
 use crate::cli::VERSION_LINE;
+use crate::configuration::Parts;
 use crate::daemon::Daemon;
 use crate::dump::global::router_id;
 
 /// KEEPALIVED-MIB's `global`.
 const GLOBAL: &[u32] = &[1, 3, 6, 1, 4, 1, 9586, 100, 5, 1];
+/// `routerId` in it.
+const ROUTER_ID: &[u32] = &[1, 3, 6, 1, 4, 1, 9586, 100, 5, 1, 2, 0];
 /// `mail` in it.
 const MAIL: &[u32] = &[1, 3, 6, 1, 4, 1, 9586, 100, 5, 1, 3];
 /// An entry of `emailTable` in that.
@@ -105,17 +111,23 @@ fn choice(choice: Option<bool>) -> Value {
 
 impl Agent for Daemon {
     fn get(&self, name: &[u32]) -> Found {
-        match &self.vrrp {
-            Some(vrrp) if name.starts_with(mib::SUBTREE) => table::get(mib::TABLES, vrrp, name),
-            _ => table::get(TABLES, self, name),
+        let (vrrp, check) = (self.vrrp.as_ref(), self.check.as_ref());
+        let found = |found: Option<Found>| found.unwrap_or(Found::NoSuchObject);
+        if name.starts_with(mib::SUBTREE) {
+            found(vrrp.map(|vrrp| table::get(mib::TABLES, vrrp, name)))
+        } else if name.starts_with(check::mib::SUBTREE) {
+            found(check.map(|check| table::get(check::mib::TABLES, check, name)))
+        } else {
+            table::get(TABLES, self, name)
         }
     }
 
+    /// The tables in the order of their names. The master asks for nothing beyond what is registered.
     fn next(&self, start: &[u32], inclusive: bool) -> Option<VarBind> {
-        table::next(TABLES, self, start, inclusive).or_else(|| {
-            let vrrp = self.vrrp.as_ref()?;
-            table::next(mib::TABLES, vrrp, start, inclusive)
-        })
+        let (vrrp, check) = (self.vrrp.as_ref(), self.check.as_ref());
+        table::next(TABLES, self, start, inclusive)
+            .or_else(|| table::next(mib::TABLES, vrrp?, start, inclusive))
+            .or_else(|| table::next(check::mib::TABLES, check?, start, inclusive))
     }
 }
 
@@ -125,16 +137,40 @@ impl HasSnmp for Daemon {
     }
 }
 
-/// Lets the subagent follow the configuration; `vrrp` is whether VRRP runs. To be called before VRRP starts, so that its
+/// Lets the subagent follow the configuration; `running` is what runs. To be called before that starts, so that its
 /// first states are told, too.
-pub fn apply(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon, vrrp: bool) {
-    let wanted = if vrrp { wanted(daemon) } else { None };
+pub fn apply(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon, running: Parts) {
+    let wanted = wanted(daemon, running);
     snmp::configure(scheduler, daemon, wanted);
 }
 
-fn wanted(daemon: &Daemon) -> Option<Configuration> {
+/// The parts that the master is to know of what runs.
+fn subtrees(daemon: &Daemon, running: Parts) -> Vec<Oid> {
     let known = &daemon.configuration.globals.interfaces;
-    if !known.snmp_vrrp && !daemon.options.snmp {
+    let all = daemon.options.snmp;
+    let mut subtrees = Vec::new();
+    if running.vrrp && (known.snmp_vrrp || all) {
+        subtrees.push(mib::SUBTREE.to_vec());
+    }
+    if running.check && (known.snmp_checker || all) {
+        subtrees.push(check::mib::SUBTREE.to_vec());
+    }
+    if !subtrees.is_empty() {
+        subtrees.insert(0, GLOBAL.to_vec());
+    }
+    subtrees
+}
+
+/// Whether changes of real servers and quorums are to be told.
+pub fn tells_of_checks(daemon: &Daemon) -> bool {
+    let known = &daemon.configuration.globals.interfaces;
+    known.snmp_traps && (known.snmp_checker || daemon.options.snmp)
+}
+
+fn wanted(daemon: &Daemon, running: Parts) -> Option<Configuration> {
+    let known = &daemon.configuration.globals.interfaces;
+    let subtrees = subtrees(daemon, running);
+    if subtrees.is_empty() {
         return None;
     }
     let address = daemon.options.snmp_socket.as_ref().or(known.snmp_socket.as_ref());
@@ -146,7 +182,6 @@ fn wanted(daemon: &Daemon) -> Option<Configuration> {
             return None;
         }
     };
-    let subtrees = vec![GLOBAL.to_vec(), mib::SUBTREE.to_vec()];
     Some(Configuration { address, description: "Keepalived".into(), subtrees })
 }
 
@@ -157,7 +192,9 @@ pub fn told(
     subject: Subject,
     event: NotifyEvent,
 ) {
-    if !daemon.configuration.globals.interfaces.snmp_traps || daemon.subagent.is_none() {
+    let known = &daemon.configuration.globals.interfaces;
+    let tells = known.snmp_traps && (known.snmp_vrrp || daemon.options.snmp);
+    if !tells || daemon.subagent.is_none() {
         return;
     }
     let router_id = router_id(&daemon.configuration);
@@ -166,4 +203,11 @@ pub fn told(
         log::info!(target: "vrrp", "{who} Sending SNMP notification");
         snmp::notify(scheduler, daemon, trap);
     }
+}
+
+/// A notification about a real server or a quorum.
+pub fn told_of_check(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon, mut trap: Trap) {
+    let router_id = router_id(&daemon.configuration);
+    trap.binds.push(VarBind::new(ROUTER_ID.to_vec(), Value::text(&router_id)));
+    snmp::notify(scheduler, daemon, trap);
 }

@@ -90,7 +90,7 @@ fn log_start(options: &Options, argv: &[OsString]) {
     }
     if options.snmp {
         log::info!(
-            "SNMP (-x): only VRRP is there; checkers and the MIBs of the RFCs have no effect yet"
+            "SNMP (-x): VRRP and checkers are there; the MIBs of the RFCs have no effect yet"
         );
     }
 }

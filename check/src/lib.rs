@@ -11,6 +11,7 @@ mod draft;
 pub mod dump;
 mod genhash;
 mod keywords;
+pub mod mib;
 pub mod replies;
 mod runtime;
 mod script;

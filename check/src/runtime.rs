@@ -54,6 +54,9 @@ pub trait HasCheck: HasNotify + Sized + 'static {
         attempt::begin(s, w, id);
     }
 
+    /// Called for each SNMP notification, which still lacks the router's id, if [`Check::tell_traps`] asks for them.
+    fn notified(_s: &mut Scheduler<Self>, _w: &mut Self, _trap: snmp::Trap) {}
+
     /// Called once, after [`end_scripts`]: no script of a checker runs any more.
     fn scripts_ended(_s: &mut Scheduler<Self>, _w: &mut Self) {}
 }
@@ -86,6 +89,8 @@ pub struct Check {
     /// Undone at the end.
     pings: Option<ping::Allowed>,
     stopping: bool,
+    /// SNMP notifications are wanted.
+    traps: bool,
 }
 
 /// What a configuration says that nothing here acts on, but dumps show.
@@ -167,12 +172,27 @@ impl Check {
             filter: filter::Filter::default(),
             pings: None,
             stopping: false,
+            traps: false,
         }
     }
 
     /// Logs every address that the machine gets or loses (`-a`). To be called before [`start`].
     pub fn log_addresses(&mut self) {
         self.addresses.logged = true;
+    }
+
+    /// Whether SNMP notifications are wanted.
+    pub fn tell_traps(&mut self, wanted: bool) {
+        self.traps = wanted;
+    }
+
+    /// Slots in the order of the configuration.
+    pub(crate) fn order(&self) -> &[u32] {
+        &self.order
+    }
+
+    pub(crate) fn globals(&self) -> &Globals {
+        &self.globals
     }
 
     /// Virtual servers in the order of the configuration.
@@ -198,6 +218,7 @@ impl Check {
             keys: &mut self.keys,
             told: &mut told,
             refused: &mut self.refused,
+            traps: self.traps,
             slot,
         };
         let result = act(service, &mut work);
@@ -217,6 +238,7 @@ impl Check {
             keys: &mut self.keys,
             told: &mut told,
             refused: &mut self.refused,
+            traps: self.traps,
             slot: 0,
         });
         self.told.extend(told);

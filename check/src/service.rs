@@ -28,6 +28,8 @@ pub(crate) enum Told {
     Script(String, &'static str, Rc<Script>),
     /// A line for the FIFOs.
     Fifo(String),
+    /// An SNMP notification, but for the router's id.
+    Trap(snmp::Trap),
     /// A mail: subject and body.
     Mail(String, String),
 }
@@ -102,6 +104,8 @@ pub(crate) struct Service {
     pub(crate) quorum_up: bool,
     /// Sum of the weights of the real servers that are alive.
     pub(crate) weight: u64,
+    /// How many those are.
+    pub(crate) alive: usize,
     /// Position from which the table may differ from what it should be.
     pub(crate) dirty: Option<usize>,
     /// The kernel refused something; it is asked again after a while.
@@ -127,6 +131,7 @@ impl Service {
     /// Adds up the weights anew.
     pub(crate) fn weigh(&mut self) {
         let alive = self.reals.iter().filter(|real| real.alive);
+        self.alive = alive.clone().count();
         self.weight = alive.map(|real| u64::from(real.weight)).sum();
     }
 }

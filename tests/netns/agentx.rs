@@ -2,12 +2,10 @@
 
 use std::path::Path;
 
-use testbed::{Daemon, Host, Lan, Service, wait_for};
+use testbed::agent::{KEEPALIVED, Notifications, PROGRAMS, master, socket, walk};
+use testbed::{Daemon, Host, Lan, wait_for};
 
 use crate::{ours, ready_for_ours, ready_with, theirs};
-
-const PROGRAMS: [&str; 3] = ["/usr/sbin/snmpd", "/usr/sbin/snmptrapd", "snmpwalk"];
-const KEEPALIVED: &str = ".1.3.6.1.4.1.9586.100.5";
 
 /// Something in every table.
 const EVERYTHING: &str = r#"
@@ -126,48 +124,6 @@ vrrp_instance D {
 }
 "#;
 
-/// The agent of a host.
-fn master(host: &Host) -> Service {
-    let configuration = format!(
-        "agentAddress udp:127.0.0.1:161\nrwcommunity public\nmaster agentx\nagentXSocket {}\n\
-         trap2sink 127.0.0.1:162 public\n",
-        socket(host)
-    );
-    let _ = std::fs::remove_file(host.file("master"));
-    start(host, "/usr/sbin/snmpd", "snmpd", &configuration, &["-Lf", "/dev/null"])
-}
-
-fn socket(host: &Host) -> String {
-    format!("unix:{}", host.file("master").display())
-}
-
-/// One of net-snmp's daemons: nothing is read from the machine's own configuration, and nothing kept.
-fn start(
-    host: &Host,
-    program: &str,
-    name: &str,
-    configuration: &str,
-    arguments: &[&str],
-) -> Service {
-    let file = host.file(&format!("{name}.conf"));
-    std::fs::write(&file, configuration).unwrap();
-    let (state, file) = (host.file("net-snmp").display().to_string(), file.display().to_string());
-    let environment = [
-        format!("SNMP_PERSISTENT_DIR={state}"),
-        format!("SNMPCONFPATH={state}"),
-        "MIBS=".to_owned(),
-    ];
-    let mut all: Vec<&str> = environment.iter().map(String::as_str).collect();
-    all.extend([program, "-f", "-C", "-c", &file]);
-    all.extend(arguments);
-    Service::start(host, Path::new("/usr/bin/env"), &all)
-}
-
-/// What there is below a name.
-fn walk(host: &Host, name: &str) -> String {
-    host.run(&format!("snmpwalk -m: -On -v2c -c public -r 20 -t 1 127.0.0.1 {name}"))
-}
-
 fn configuration(host: &Host, lines: &str) -> String {
     format!(
         "global_defs {{\n  router_id ROUTER\n  script_user root\n  vrrp_version 3\n  enable_snmp_vrrp\n  snmp_socket {}\n  \
@@ -188,16 +144,8 @@ fn story(program: &Path) -> (String, Vec<String>) {
     ]);
     let file = host.file("number");
     std::fs::write(&file, "5\n").unwrap();
-    let traps = host.file("traps");
-    let _listener = start(
-        &host,
-        "/usr/sbin/snmptrapd",
-        "snmptrapd",
-        "disableAuthorization yes\n",
-        &["-On", "-Lf", &traps.display().to_string(), "127.0.0.1:162"],
-    );
+    let notifications = Notifications::listen(&host);
     let _master = master(&host);
-    wait_for("the master listens", || host.file("master").exists());
 
     let mails = "enable_traps\n  smtp_server 127.0.0.1\n  notification_email_from k@b.c\n  notification_email {\n    a@b.c\n    \
                  d@e.f\n  }";
@@ -210,11 +158,7 @@ fn story(program: &Path) -> (String, Vec<String>) {
     let objects = walk(&host, KEEPALIVED);
     daemon.stop();
 
-    let told = || -> Vec<String> {
-        let text = std::fs::read_to_string(&traps).unwrap_or_default();
-        let about = |line: &str| Some(line.split_once(&below("2.10.0."))?.1.to_owned());
-        text.lines().filter_map(about).collect()
-    };
+    let told = || notifications.told(&below("2.10.0."));
     wait_for("all has been told", || told().len() >= 15);
     let mut told = told();
     told.sort();

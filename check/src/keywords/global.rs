@@ -272,10 +272,7 @@ pub static GLOBAL: Table<Globals> = Table::new(&[
             .not_yet(),
     ),
     // The daemon remembers it with the other parts of the MIB.
-    checked(
-        Keyword::new("enable_snmp_checker", Args::Flag, "Serve the checker part of the MIB")
-            .not_yet(),
-    ),
+    checked(Keyword::new("enable_snmp_checker", Args::Flag, "Serve the checker part of the MIB")),
     Row::new(
         Keyword::new(
             "snmp_vs_stats_update_interval",

@@ -52,6 +52,8 @@ pub(crate) struct Work<'a> {
     pub(crate) told: &'a mut Vec<Told>,
     /// Tags of requests that the kernel refused, to be taken back.
     pub(crate) refused: &'a mut Vec<u64>,
+    /// SNMP notifications are wanted.
+    pub(crate) traps: bool,
     /// Where the service stands, for tags.
     pub(crate) slot: u32,
 }
