@@ -11,7 +11,7 @@ use scheduler::{Class, Ready, Scheduler, Time};
 use snmp::Subagent;
 use vrrp::action::{NotifyEvent, Subject};
 use vrrp::dump::Clock;
-use vrrp::runtime::{self, HasVrrp, Vrrp};
+use vrrp::runtime::{self, HasVrrp, Refusal, Vrrp};
 
 use crate::cli::{Options, VERSION_LINE};
 use crate::configuration::{Configuration, Parts};
@@ -225,6 +225,10 @@ impl HasVrrp for Daemon {
         event: NotifyEvent,
     ) {
         crate::snmp::told(scheduler, daemon, subject, event);
+    }
+
+    fn refused(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon, refusal: Refusal) {
+        crate::snmp::refused(scheduler, daemon, refusal);
     }
 
     fn states_told(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {

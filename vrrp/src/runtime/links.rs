@@ -60,6 +60,7 @@ impl Vrrp {
             log::error!("Netlink: cannot read kernel events: {error}");
             true
         });
+        self.rows.outdate();
         let mut changes = Vec::new();
         for event in events {
             if event == Event::PathGone {
