@@ -55,6 +55,8 @@ pub fn apply(
     } else {
         check::reload(scheduler, daemon, settings);
     }
+    let counts = crate::snmp::has_checks(daemon);
+    check::count(scheduler, daemon, counts);
     let wanted = daemon.check.as_ref().and_then(Check::instance);
     if let Some(name) = wanted
         && instance(daemon, name).is_none()

@@ -186,6 +186,11 @@ impl Daemon {
     }
 }
 
+/// Whether somebody may ask for checkers.
+pub fn has_checks(daemon: &Daemon) -> bool {
+    daemon.subagent.is_some() && daemon.wants(|known| known.snmp_checker)
+}
+
 /// Whether changes of real servers and quorums are to be told.
 pub fn tells_of_checks(daemon: &Daemon) -> bool {
     daemon.wants_traps(|known| known.snmp_checker)

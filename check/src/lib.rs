@@ -34,5 +34,7 @@ pub use genhash::{Page, genhash};
 pub use keywords::{
     FlushOnStop, GLOBAL, Globals, LvsTimeouts, REGEX_OPTIONS, ROOT, SyncDaemon, dns_type_name,
 };
-pub use runtime::{Check, Followed, HasCheck, end_scripts, follow_instance, reload, start, stop};
+pub use runtime::{
+    Check, Followed, HasCheck, count, end_scripts, follow_instance, reload, start, stop,
+};
 pub use settings::Settings;

@@ -119,6 +119,18 @@ fn micros(time: Option<Duration>) -> Value {
     Value::gauge(time.unwrap_or_default().as_micros())
 }
 
+/// The lower half of a number: what a counter of 32 bits shows.
+#[allow(clippy::cast_possible_truncation)]
+fn low(number: u64) -> u32 {
+    number as u32
+}
+
+/// The upper half.
+#[allow(clippy::cast_possible_truncation)]
+fn high(number: u64) -> u32 {
+    (number >> 32) as u32
+}
+
 /// nat(1), dr(2), tun(3).
 fn method(forwarding: Forwarding) -> Value {
     Value::Integer(match forwarding {

@@ -16,6 +16,7 @@ mod addresses;
 mod checkers;
 mod filter;
 mod kernel;
+mod statistics;
 mod steps;
 mod stop;
 mod tell;
@@ -38,6 +39,7 @@ use crate::service::{Service, Told};
 use crate::settings::{CheckerSettings, Group, Kind, Settings, TlsSettings, TrackFile};
 
 pub use kernel::{Followed, follow_instance};
+pub use statistics::count;
 pub use steps::{reload, start};
 pub use stop::{end_scripts, stop};
 
@@ -91,6 +93,7 @@ pub struct Check {
     stopping: bool,
     /// SNMP notifications are wanted.
     traps: bool,
+    statistics: statistics::Statistics,
 }
 
 /// What a configuration says that nothing here acts on, but dumps show.
@@ -173,6 +176,7 @@ impl Check {
             pings: None,
             stopping: false,
             traps: false,
+            statistics: statistics::Statistics::default(),
         }
     }
 

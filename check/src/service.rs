@@ -10,6 +10,8 @@ pub(crate) mod quorum;
 pub(crate) mod table;
 pub(crate) mod transition;
 
+use std::collections::HashMap;
+use std::net::IpAddr;
 use std::rc::Rc;
 
 use ipvs::ServiceKey;
@@ -116,6 +118,26 @@ pub(crate) struct Service {
     pub(crate) outdated: bool,
     /// It went through a reload.
     pub(crate) reloaded: bool,
+    /// What the kernel counted, if somebody wants to know.
+    pub(crate) counters: Option<Box<Counters>>,
+}
+
+/// What the kernel counted of a virtual server.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) service: ipvs::Statistics,
+    /// By address and port as configured.
+    pub(crate) destinations: HashMap<(IpAddr, u16), Counted>,
+}
+
+/// What the kernel counted of a real server.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counted {
+    /// Open connections, those being closed, and templates of persistent ones.
+    pub(crate) active: u32,
+    pub(crate) inactive: u32,
+    pub(crate) persistent: u32,
+    pub(crate) statistics: ipvs::Statistics,
 }
 
 impl Service {

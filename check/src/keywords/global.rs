@@ -281,8 +281,7 @@ pub static GLOBAL: Table<Globals> = Table::new(&[
         )
         .required()
         .unit("s")
-        .or("5")
-        .not_yet(),
+        .or("5"),
         |globals, line, ctx| set(micros(line, ctx), &mut globals.snmp_virtual_server_age),
     ),
     Row::new(
@@ -292,8 +291,7 @@ pub static GLOBAL: Table<Globals> = Table::new(&[
             "Age at which a real server's statistics are read again",
         )
         .required()
-        .unit("s")
-        .not_yet(),
+        .unit("s"),
         |globals, line, ctx| set(micros(line, ctx), &mut globals.snmp_real_server_age),
     ),
 ]);

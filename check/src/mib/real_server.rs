@@ -4,10 +4,11 @@ use snmp::table::{self, Column};
 use snmp::{Oid, Value};
 
 use super::{
-    at, method, micros, script, seconds, service, tunnel, tunnel_checksum, tunnel_port, up_to,
+    at, high, low, method, micros, script, seconds, service, tunnel, tunnel_checksum, tunnel_port,
+    up_to,
 };
 use crate::runtime::Check;
-use crate::service::{Real, Service, Sorry};
+use crate::service::{Counted, Real, Service, Sorry};
 
 /// One row.
 enum Row<'a> {
@@ -70,6 +71,22 @@ fn choice(check: &Check, index: &[u32], value: fn(&Real) -> bool) -> Option<Valu
     })
 }
 
+/// What was counted of it.
+fn open(check: &Check, index: &[u32], value: fn(&Counted) -> u32) -> Option<Value> {
+    counts(check, index).map(|counted| Value::Gauge32(value(&counted)))
+}
+
+fn counted(check: &Check, index: &[u32], value: fn(&ipvs::Statistics) -> Value) -> Option<Value> {
+    counts(check, index).map(|counted| value(&counted.statistics))
+}
+
+fn counts(check: &Check, index: &[u32]) -> Option<Counted> {
+    let place = row(check, index)?.place();
+    check.ask_statistics();
+    let counters = service(check, *index.first()?)?.counters.as_ref();
+    Some(counters.map(|counters| counters.of(place)).unwrap_or_default())
+}
+
 /// Index: virtual server, row.
 pub(super) const COLUMNS: &[Column<Check>] = &[
     (2, |c, i| of(c, i, |r| Some(Value::Integer(if matches!(r, Row::Real(_)) { 1 } else { 2 })))),
@@ -84,6 +101,32 @@ pub(super) const COLUMNS: &[Column<Check>] = &[
     (11, |c, i| real(c, i, |r| script(r.settings.notify_up.as_deref()))),
     (12, |c, i| real(c, i, |r| script(r.settings.notify_down.as_deref()))),
     (13, |c, i| real(c, i, |r| Some(Value::gauge(r.failed)))),
+    (14, |c, i| counted(c, i, |n| Value::Gauge32(low(n.connections)))),
+    (15, |c, i| open(c, i, |n| n.active)),
+    (16, |c, i| open(c, i, |n| n.inactive)),
+    (17, |c, i| open(c, i, |n| n.persistent)),
+    (18, |c, i| counted(c, i, |n| Value::Counter32(low(n.packets_in)))),
+    (19, |c, i| counted(c, i, |n| Value::Counter32(low(n.packets_out)))),
+    (20, |c, i| counted(c, i, |n| Value::Counter64(n.bytes_in))),
+    (21, |c, i| counted(c, i, |n| Value::Counter64(n.bytes_out))),
+    (22, |c, i| counted(c, i, |n| Value::gauge(n.connection_rate))),
+    (23, |c, i| counted(c, i, |n| Value::gauge(n.packet_rate_in))),
+    (24, |c, i| counted(c, i, |n| Value::gauge(n.packet_rate_out))),
+    (25, |c, i| counted(c, i, |n| Value::gauge(n.byte_rate_in))),
+    (26, |c, i| counted(c, i, |n| Value::gauge(n.byte_rate_out))),
+    (27, |c, i| counted(c, i, |n| Value::Counter64(n.connections))),
+    (28, |c, i| counted(c, i, |n| Value::Counter64(n.packets_in))),
+    (29, |c, i| counted(c, i, |n| Value::Counter64(n.packets_out))),
+    (30, |c, i| counted(c, i, |n| Value::Gauge32(low(n.connection_rate)))),
+    (31, |c, i| counted(c, i, |n| Value::Gauge32(high(n.connection_rate)))),
+    (32, |c, i| counted(c, i, |n| Value::Gauge32(low(n.packet_rate_in)))),
+    (33, |c, i| counted(c, i, |n| Value::Gauge32(high(n.packet_rate_in)))),
+    (34, |c, i| counted(c, i, |n| Value::Gauge32(low(n.packet_rate_out)))),
+    (35, |c, i| counted(c, i, |n| Value::Gauge32(high(n.packet_rate_out)))),
+    (36, |c, i| counted(c, i, |n| Value::Gauge32(low(n.byte_rate_in)))),
+    (37, |c, i| counted(c, i, |n| Value::Gauge32(high(n.byte_rate_in)))),
+    (38, |c, i| counted(c, i, |n| Value::Gauge32(low(n.byte_rate_out)))),
+    (39, |c, i| counted(c, i, |n| Value::Gauge32(high(n.byte_rate_out)))),
     (40, |c, i| of(c, i, |r| Some(method(r.forwarding())))),
     (41, |c, i| real(c, i, |r| r.settings.shown.virtualhost.as_deref().map(Value::text))),
     (42, |c, i| choice(c, i, |r| r.settings.shown.alpha)),

@@ -7,7 +7,8 @@ use snmp::Value;
 use snmp::table::Column;
 
 use super::{
-    QuorumStatus, method, micros, script, seconds, service, tunnel, tunnel_checksum, tunnel_port,
+    QuorumStatus, high, low, method, micros, script, seconds, service, tunnel, tunnel_checksum,
+    tunnel_port,
 };
 use crate::runtime::Check;
 use crate::service::Service;
@@ -21,6 +22,15 @@ fn of(check: &Check, index: &[u32], value: fn(&Service) -> Option<Value>) -> Opt
 fn by(check: &Check, index: &[u32], value: fn(&VirtualServer) -> Option<Value>) -> Option<Value> {
     let [number] = *index else { return None };
     value(&service(check, number)?.settings)
+}
+
+/// What was counted of it.
+fn counted(check: &Check, index: &[u32], value: fn(&ipvs::Statistics) -> Value) -> Option<Value> {
+    let [number] = *index else { return None };
+    let service = service(check, number)?;
+    check.ask_statistics();
+    let counters = service.counters.as_ref();
+    Some(value(&counters.map(|counters| counters.service).unwrap_or_default()))
 }
 
 /// Index: virtual server.
@@ -81,7 +91,30 @@ pub(super) const COLUMNS: &[Column<Check>] = &[
     (24, |c, i| by(c, i, |s| script(s.quorum_up.as_deref()))),
     (25, |c, i| by(c, i, |s| script(s.quorum_down.as_deref()))),
     (26, |c, i| by(c, i, |s| Some(Value::gauge(s.hysteresis)))),
+    (27, |c, i| counted(c, i, |n| Value::Gauge32(low(n.connections)))),
+    (28, |c, i| counted(c, i, |n| Value::Counter32(low(n.packets_in)))),
+    (29, |c, i| counted(c, i, |n| Value::Counter32(low(n.packets_out)))),
+    (30, |c, i| counted(c, i, |n| Value::Counter64(n.bytes_in))),
+    (31, |c, i| counted(c, i, |n| Value::Counter64(n.bytes_out))),
+    (32, |c, i| counted(c, i, |n| Value::gauge(n.connection_rate))),
+    (33, |c, i| counted(c, i, |n| Value::gauge(n.packet_rate_in))),
+    (34, |c, i| counted(c, i, |n| Value::gauge(n.packet_rate_out))),
+    (35, |c, i| counted(c, i, |n| Value::gauge(n.byte_rate_in))),
+    (36, |c, i| counted(c, i, |n| Value::gauge(n.byte_rate_out))),
     (37, |c, i| by(c, i, |s| Some(Value::truth(s.flags & 0x4 != 0)))),
+    (38, |c, i| counted(c, i, |n| Value::Counter64(n.connections))),
+    (39, |c, i| counted(c, i, |n| Value::Counter64(n.packets_in))),
+    (40, |c, i| counted(c, i, |n| Value::Counter64(n.packets_out))),
+    (41, |c, i| counted(c, i, |n| Value::Gauge32(low(n.connection_rate)))),
+    (42, |c, i| counted(c, i, |n| Value::Gauge32(high(n.connection_rate)))),
+    (43, |c, i| counted(c, i, |n| Value::Gauge32(low(n.packet_rate_in)))),
+    (44, |c, i| counted(c, i, |n| Value::Gauge32(high(n.packet_rate_in)))),
+    (45, |c, i| counted(c, i, |n| Value::Gauge32(low(n.packet_rate_out)))),
+    (46, |c, i| counted(c, i, |n| Value::Gauge32(high(n.packet_rate_out)))),
+    (47, |c, i| counted(c, i, |n| Value::Gauge32(low(n.byte_rate_in)))),
+    (48, |c, i| counted(c, i, |n| Value::Gauge32(high(n.byte_rate_in)))),
+    (49, |c, i| counted(c, i, |n| Value::Gauge32(low(n.byte_rate_out)))),
+    (50, |c, i| counted(c, i, |n| Value::Gauge32(high(n.byte_rate_out)))),
     (51, |c, i| by(c, i, |s| is_v6(s).then(|| Value::gauge(s.granularity.unwrap_or(128))))),
     // The keyword `hashed` has no effect.
     (52, |c, i| by(c, i, |_| Some(Value::truth(false)))),

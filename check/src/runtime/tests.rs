@@ -2,6 +2,7 @@
 
 mod daemon;
 mod reload;
+mod snmp;
 mod states;
 mod stop;
 mod weights;

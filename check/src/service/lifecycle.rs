@@ -45,6 +45,7 @@ impl Service {
             absent: false,
             outdated: false,
             reloaded: false,
+            counters: None,
         };
         service.sorry = service.new_sorry();
         service
@@ -165,6 +166,7 @@ impl Service {
         new.refused = self.refused;
         new.absent = self.absent;
         new.outdated = self.outdated;
+        new.counters = self.counters.take();
         new.reloaded = true;
         *self = new;
         let mut gone = Vec::new();

@@ -296,6 +296,25 @@ impl Service {
         reals.chain(sorry).collect()
     }
 
+    /// Where the destinations of a key stand in the configuration that have another port there.
+    pub(crate) fn moved(&self, key: ServiceKey) -> HashMap<(IpAddr, u16), (IpAddr, u16)> {
+        let reals = self.reals.iter().map(|real| {
+            let s = &real.settings;
+            standing_in(s.address, s.port, s.forwarding, 0)
+        });
+        let sorry = self.sorry.as_ref().map(|sorry| {
+            let s = &sorry.settings;
+            standing_in(s.address, s.port, s.forwarding, 0)
+        });
+        reals
+            .chain(sorry)
+            .filter_map(|d| {
+                let port = destination_port(key, &d);
+                (port != d.port).then_some(((d.address, port), (d.address, d.port)))
+            })
+            .collect()
+    }
+
     /// Gathers the requests that take out what is at none of these places.
     pub(crate) fn vacate(&mut self, stays: &HashSet<(IpAddr, u16)>, work: &mut Work<'_>) {
         let goes = |entry: &Destination| !stays.contains(&(entry.address, entry.port));
