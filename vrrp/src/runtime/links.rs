@@ -81,6 +81,7 @@ impl Vrrp {
         if self.resync_at.is_none_or(|at| at > now) {
             return false;
         }
+        self.rows.outdate();
         let mut changes = Vec::new();
         self.resync(now, &mut changes);
         self.apply_changes(now, changes)
