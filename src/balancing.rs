@@ -37,10 +37,12 @@ pub fn apply(
 ) {
     let settings = daemon.configuration.lvs.take().unwrap_or_default();
     let begins = opened.is_some();
+    let traps = crate::snmp::tells_of_checks(daemon);
     daemon.check = opened.or(daemon.check.take());
     let known = sessions::known(daemon, |session| session.checker);
     let Some(check) = &mut daemon.check else { return };
     check.know_sessions(known);
+    check.tell_traps(traps);
     if let Err(error) = check.present(&settings) {
         log::error!(target: "check", "{error}");
         if starting {
@@ -56,6 +58,8 @@ pub fn apply(
     } else {
         check::reload(scheduler, daemon, settings);
     }
+    let counts = crate::snmp::has_checks(daemon);
+    check::count(scheduler, daemon, counts);
     let wanted = daemon.check.as_ref().and_then(Check::instance);
     if let Some(name) = wanted
         && instance(daemon, name).is_none()

@@ -13,7 +13,7 @@ use scheduler::{Class, Ready, Scheduler, Time};
 use snmp::Subagent;
 use vrrp::action::{NotifyEvent, Subject};
 use vrrp::dump::Clock;
-use vrrp::runtime::{self, HasVrrp, Vrrp};
+use vrrp::runtime::{self, HasVrrp, Refusal, Vrrp};
 
 use crate::cli::{Options, VERSION_LINE};
 use crate::configuration::{Configuration, Parts};
@@ -273,6 +273,10 @@ impl HasVrrp for Daemon {
         crate::dbus::reloaded(scheduler, daemon);
     }
 
+    fn refused(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon, refusal: Refusal) {
+        crate::snmp::refused(scheduler, daemon, refusal);
+    }
+
     fn states_told(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
         balancing::follow_vrrp(scheduler, daemon);
     }
@@ -281,6 +285,10 @@ impl HasVrrp for Daemon {
 impl HasCheck for Daemon {
     fn check(&mut self) -> Option<&mut Check> {
         self.check.as_mut()
+    }
+
+    fn notified(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon, trap: snmp::Trap) {
+        crate::snmp::told_of_check(scheduler, daemon, trap);
     }
 
     fn scripts_ended(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
@@ -311,7 +319,7 @@ pub fn apply(scheduler: &mut Scheduler<Daemon>, daemon: &mut Daemon) {
     // Before VRRP begins: loading the kernel's module takes its time, which no advert is to wait for.
     let check =
         (running.check && daemon.check.is_none()).then(|| balancing::open(daemon, starting));
-    crate::snmp::apply(scheduler, daemon, running.vrrp);
+    crate::snmp::apply(scheduler, daemon, running);
     crate::dbus::apply(scheduler, daemon, running.vrrp);
     sessions::apply(scheduler, daemon, running.bfd);
     if running.vrrp {

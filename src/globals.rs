@@ -71,7 +71,7 @@ pub struct Globals {
     pub interfaces: Interfaces,
 }
 
-/// Interfaces to other programs. Checkers and the MIBs of the RFCs are only shown in dumps as yet.
+/// Interfaces to other programs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Interfaces {
     /// `snmp_socket`.

@@ -50,7 +50,7 @@ pub fn run(options: Options, argv: &[OsString]) -> i32 {
     process::set_umask(options.umask.unwrap_or(process::DEFAULT_UMASK));
     let front = Front::of(&options);
     start_logging(&options, front);
-    log_start(&options, argv);
+    log_start(argv);
     process::raise_open_files();
     let directory = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
     let configuration = match configuration::load(&options, &directory) {
@@ -75,7 +75,7 @@ fn start_logging(options: &Options, front: Front) {
     logging::start(&Sinks { syslog, console, file }, options.detail);
 }
 
-fn log_start(options: &Options, argv: &[OsString]) {
+fn log_start(argv: &[OsString]) {
     log::info!("Starting {VERSION_LINE}");
     if let Ok(kernel) = nix::sys::utsname::uname() {
         log::info!(
@@ -87,11 +87,6 @@ fn log_start(options: &Options, argv: &[OsString]) {
     }
     for line in command_line(argv) {
         log::info!("{line}");
-    }
-    if options.snmp {
-        log::info!(
-            "SNMP (-x): only VRRP is there; checkers and the MIBs of the RFCs have no effect yet"
-        );
     }
 }
 

@@ -135,5 +135,4 @@ const fn checked<T>(keyword: Keyword) -> Row<T> {
 /// Rows that stand in virtual and real servers alike.
 const VIRTUALHOST: Keyword =
     Keyword::new("virtualhost", Args::Word { max: 0 }, "Host of HTTP requests").expected();
-const SNMP_NAME: Keyword =
-    Keyword::new("snmp_name", Args::Free("NAME"), "Name in the MIB").not_yet();
+const SNMP_NAME: Keyword = Keyword::new("snmp_name", Args::Free("NAME"), "Name in the MIB");

@@ -11,6 +11,7 @@ mod draft;
 pub mod dump;
 mod genhash;
 mod keywords;
+pub mod mib;
 pub mod replies;
 mod runtime;
 mod script;
@@ -34,5 +35,7 @@ pub use genhash::{Page, genhash};
 pub use keywords::{
     FlushOnStop, GLOBAL, Globals, LvsTimeouts, REGEX_OPTIONS, ROOT, SyncDaemon, dns_type_name,
 };
-pub use runtime::{Check, Followed, HasCheck, end_scripts, follow_instance, reload, start, stop};
+pub use runtime::{
+    Check, Followed, HasCheck, count, end_scripts, follow_instance, reload, start, stop,
+};
 pub use settings::Settings;

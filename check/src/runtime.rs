@@ -16,6 +16,7 @@ mod addresses;
 mod checkers;
 mod filter;
 mod kernel;
+mod statistics;
 mod steps;
 mod stop;
 mod tell;
@@ -38,6 +39,7 @@ use crate::service::{Service, Told};
 use crate::settings::{CheckerSettings, Group, Kind, Settings, TlsSettings, TrackFile};
 
 pub use kernel::{Followed, follow_instance};
+pub use statistics::count;
 pub use steps::{reload, start};
 pub use stop::{end_scripts, stop};
 
@@ -53,6 +55,9 @@ pub trait HasCheck: HasNotify + Sized + 'static {
     fn attempt(s: &mut Scheduler<Self>, w: &mut Self, id: CheckerId) {
         attempt::begin(s, w, id);
     }
+
+    /// Called for each SNMP notification, which still lacks the router's id, if [`Check::tell_traps`] asks for them.
+    fn notified(_s: &mut Scheduler<Self>, _w: &mut Self, _trap: snmp::Trap) {}
 
     /// Called once, after [`end_scripts`]: no script of a checker runs any more.
     fn scripts_ended(_s: &mut Scheduler<Self>, _w: &mut Self) {}
@@ -86,6 +91,9 @@ pub struct Check {
     /// Undone at the end.
     pings: Option<ping::Allowed>,
     stopping: bool,
+    /// SNMP notifications are wanted.
+    traps: bool,
+    statistics: statistics::Statistics,
 }
 
 /// What a configuration says that nothing here acts on, but dumps show.
@@ -167,6 +175,8 @@ impl Check {
             filter: filter::Filter::default(),
             pings: None,
             stopping: false,
+            traps: false,
+            statistics: statistics::Statistics::default(),
         }
     }
 
@@ -179,6 +189,20 @@ impl Check {
     /// Logs every address that the machine gets or loses (`-a`). To be called before [`start`].
     pub fn log_addresses(&mut self) {
         self.addresses.logged = true;
+    }
+
+    /// Whether SNMP notifications are wanted.
+    pub fn tell_traps(&mut self, wanted: bool) {
+        self.traps = wanted;
+    }
+
+    /// Slots in the order of the configuration.
+    pub(crate) fn order(&self) -> &[u32] {
+        &self.order
+    }
+
+    pub(crate) fn globals(&self) -> &Globals {
+        &self.globals
     }
 
     /// Virtual servers in the order of the configuration.
@@ -204,6 +228,7 @@ impl Check {
             keys: &mut self.keys,
             told: &mut told,
             refused: &mut self.refused,
+            traps: self.traps,
             slot,
         };
         let result = act(service, &mut work);
@@ -223,6 +248,7 @@ impl Check {
             keys: &mut self.keys,
             told: &mut told,
             refused: &mut self.refused,
+            traps: self.traps,
             slot: 0,
         });
         self.told.extend(told);

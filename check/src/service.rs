@@ -10,6 +10,8 @@ pub(crate) mod quorum;
 pub(crate) mod table;
 pub(crate) mod transition;
 
+use std::collections::HashMap;
+use std::net::IpAddr;
 use std::rc::Rc;
 
 use ipvs::ServiceKey;
@@ -28,6 +30,8 @@ pub(crate) enum Told {
     Script(String, &'static str, Rc<Script>),
     /// A line for the FIFOs.
     Fifo(String),
+    /// An SNMP notification, but for the router's id.
+    Trap(snmp::Trap),
     /// A mail: subject and body.
     Mail(String, String),
 }
@@ -102,6 +106,8 @@ pub(crate) struct Service {
     pub(crate) quorum_up: bool,
     /// Sum of the weights of the real servers that are alive.
     pub(crate) weight: u64,
+    /// How many those are.
+    pub(crate) alive: usize,
     /// Position from which the table may differ from what it should be.
     pub(crate) dirty: Option<usize>,
     /// The kernel refused something; it is asked again after a while.
@@ -112,6 +118,26 @@ pub(crate) struct Service {
     pub(crate) outdated: bool,
     /// It went through a reload.
     pub(crate) reloaded: bool,
+    /// What the kernel counted, if somebody wants to know.
+    pub(crate) counters: Option<Box<Counters>>,
+}
+
+/// What the kernel counted of a virtual server.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) service: ipvs::Statistics,
+    /// By address and port as configured.
+    pub(crate) destinations: HashMap<(IpAddr, u16), Counted>,
+}
+
+/// What the kernel counted of a real server.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counted {
+    /// Open connections, those being closed, and templates of persistent ones.
+    pub(crate) active: u32,
+    pub(crate) inactive: u32,
+    pub(crate) persistent: u32,
+    pub(crate) statistics: ipvs::Statistics,
 }
 
 impl Service {
@@ -127,6 +153,7 @@ impl Service {
     /// Adds up the weights anew.
     pub(crate) fn weigh(&mut self) {
         let alive = self.reals.iter().filter(|real| real.alive);
+        self.alive = alive.clone().count();
         self.weight = alive.map(|real| u64::from(real.weight)).sum();
     }
 }

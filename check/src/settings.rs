@@ -108,6 +108,8 @@ pub struct VirtualServer {
     pub engine: Option<Rc<str>>,
     /// The default forwarding method.
     pub forwarding: Forwarding,
+    /// `weight`: the default of its real servers.
+    pub weight: u32,
     /// `delay_loop`.
     pub delay_loop: Duration,
     /// `connect_timeout`.

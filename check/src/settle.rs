@@ -123,6 +123,7 @@ impl Settling {
             granularity: server.granularity,
             engine: server.engine,
             forwarding: outer.method,
+            weight: outer.weight,
             delay_loop: outer.delay_loop,
             connect_timeout: server.timing.connect_timeout.unwrap_or(CONNECT_TIMEOUT),
             retry: server.timing.retry,

@@ -563,15 +563,15 @@ fn scripts_that_are_there_need_a_word_about_security() {
 
 #[test]
 fn what_has_no_effect_is_one_line_each() {
-    let text =
-        in_real_server("TCP_CHECK {\nretry 2\n}\nBFD_CHECK {\nname a\nalpha\n}\nsnmp_name b");
+    let text = "global_defs {\nlvs_netlink_cmd_rcv_bufs 4096\n}\n".to_owned()
+        + &in_real_server("TCP_CHECK {\nretry 2\n}\nBFD_CHECK {\nname a\nalpha\n}");
     let mut loaded =
         read(Options::new(Source::FromMemory { name: "k".into(), bytes: text.into() }, LEVEL));
     let mut ctx = Context { diagnostics: &mut loaded.diagnostics, mode: Mode::Start };
     config::note_effects(&loaded.lines, &loaded.sources, &mut ctx);
     let said: Vec<_> = loaded.diagnostics.iter().map(|d| &d.message).collect();
     assert_eq!(said.len(), 1, "{said:?}");
-    assert!(said[0].contains("snmp_name"), "{said:?}");
+    assert!(said[0].contains("lvs_netlink_cmd_rcv_bufs"), "{said:?}");
 }
 
 /// Twice as many real servers with everything wrong must not be four times the work; that they are

@@ -24,8 +24,8 @@ const PIECE: usize = 32 * 1024;
 /// The kernel's table of one network namespace.
 #[derive(Debug)]
 pub struct Channel {
-    exchange: Exchange,
-    family: Family,
+    pub(crate) exchange: Exchange,
+    pub(crate) family: Family,
     writer: Writer,
 }
 
@@ -112,7 +112,7 @@ impl Channel {
     }
 }
 
-const DUMP: u16 = (libc::NLM_F_REQUEST | libc::NLM_F_DUMP) as u16;
+pub(crate) const DUMP: u16 = (libc::NLM_F_REQUEST | libc::NLM_F_DUMP) as u16;
 
 impl Kernel for Channel {
     fn apply(&mut self, batch: &Batch) -> Vec<Failure> {

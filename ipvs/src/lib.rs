@@ -7,7 +7,7 @@
 //! [`nft`] has the packet filter's part: marks for groups of services, and masquerading.
 //!
 //! The table is never read back to find out what to change: whoever makes changes knows what was
-//! there. [`Channel::services`] and [`Channel::destinations`] read it for statistics.
+//! there. A [`Survey`] reads it for statistics, a part at a time.
 
 mod batch;
 mod channel;
@@ -20,6 +20,7 @@ mod open;
 pub mod replies;
 mod service;
 mod status;
+mod survey;
 mod table;
 mod wire;
 
@@ -33,4 +34,5 @@ pub use service::{
     Checksum, Destination, Family, Forwarding, Protocol, Service, ServiceKey, Tunnel,
 };
 pub use status::{DestinationStatus, ServiceStatus, Statistics};
+pub use survey::Survey;
 pub use table::Table;

@@ -39,6 +39,38 @@ pub struct Statistics {
     pub byte_rate_out: u64,
 }
 
+impl Statistics {
+    /// Adds what was counted elsewhere.
+    pub fn add(&mut self, other: &Statistics) {
+        let Statistics {
+            connections,
+            packets_in,
+            packets_out,
+            bytes_in,
+            bytes_out,
+            connection_rate,
+            packet_rate_in,
+            packet_rate_out,
+            byte_rate_in,
+            byte_rate_out,
+        } = other;
+        for (sum, counted) in [
+            (&mut self.connections, connections),
+            (&mut self.packets_in, packets_in),
+            (&mut self.packets_out, packets_out),
+            (&mut self.bytes_in, bytes_in),
+            (&mut self.bytes_out, bytes_out),
+            (&mut self.connection_rate, connection_rate),
+            (&mut self.packet_rate_in, packet_rate_in),
+            (&mut self.packet_rate_out, packet_rate_out),
+            (&mut self.byte_rate_in, byte_rate_in),
+            (&mut self.byte_rate_out, byte_rate_out),
+        ] {
+            *sum = sum.wrapping_add(*counted);
+        }
+    }
+}
+
 /// A service as the kernel has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceStatus {

@@ -437,3 +437,47 @@ fn other_namespaces() {
         both.compare();
     });
 }
+
+/// More destinations than one datagram of the kernel's has room for.
+#[test]
+fn a_survey_reads_a_part_at_a_time() {
+    with_ipvs(|both| {
+        let service = Service {
+            key: ServiceKey::Address(Protocol::Tcp, "10.9.0.1".parse().unwrap(), 80),
+            scheduler: "rr",
+            flags: 0,
+            persistence: 0,
+            granularity: None,
+            engine: None,
+        };
+        let mut batch = Batch::new();
+        batch.add_service(&service, 0);
+        for port in 1..=1000 {
+            let destination = Destination {
+                address: "10.9.0.7".parse().unwrap(),
+                port,
+                forwarding: Forwarding::Nat,
+                weight: 1,
+                upper_threshold: 0,
+                lower_threshold: 0,
+            };
+            batch.add_destination(&service, &destination, 0);
+        }
+        assert_eq!(both.kernel.apply(&batch), vec![]);
+        let mut survey = ipvs::Survey::open_in(None).unwrap();
+        for _ in 0..2 {
+            survey.ask_services().unwrap();
+            let mut keys = Vec::new();
+            while !survey.services(|status| keys.push(status.key)).unwrap() {}
+            assert_eq!(keys, [service.key]);
+            survey.ask_destinations(service.key).unwrap();
+            let (mut ports, mut parts) = (Vec::new(), 1);
+            while !survey.destinations(|status| ports.push(status.destination.port)).unwrap() {
+                parts += 1;
+            }
+            ports.sort_unstable();
+            assert_eq!(ports, (1..=1000).collect::<Vec<_>>());
+            assert!(parts > 2, "{parts}");
+        }
+    });
+}

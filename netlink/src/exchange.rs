@@ -153,6 +153,39 @@ impl Exchange {
         Ok(found)
     }
 
+    /// Sends a request for a dump, whose answer [`dump_part`](Self::dump_part) reads; nothing else may be asked until
+    /// that has come to its end.
+    ///
+    /// # Errors
+    /// What the system says about the request.
+    pub fn begin_dump(
+        &mut self,
+        write: impl FnOnce(&mut Writer, u32) -> Result<(), TooLong>,
+    ) -> io::Result<()> {
+        let seq = self.seq;
+        self.seq = self.seq.wrapping_add(1);
+        let mut writer = Writer::new();
+        write(&mut writer, seq).map_err(|TooLong| io::Error::from(Errno::EMSGSIZE))?;
+        self.socket.send(writer.as_bytes())
+    }
+
+    /// Reads one datagram of a dump, of at most some hundred messages: the kernel makes it when it is read. True at the
+    /// dump's end. Changes of the tables meanwhile may hide some objects or show them twice.
+    ///
+    /// # Errors
+    /// What the kernel answers; `TimedOut` when it does not. The dump is over then.
+    pub fn dump_part(&mut self, mut take: impl FnMut(&Message<'_>)) -> io::Result<bool> {
+        let seq = self.seq.wrapping_sub(1);
+        match self.socket.receive(&mut self.buffer) {
+            Ok(Received::Messages(datagram)) => {
+                Ok(take_messages(datagram, seq, &mut true, &mut take)?)
+            }
+            Ok(Received::Unusable) => Err(Errno::EMSGSIZE.into()),
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Err(io::ErrorKind::TimedOut.into()),
+            Err(e) => Err(e),
+        }
+    }
+
     fn ask_once(
         &mut self,
         write: impl FnOnce(&mut Writer, u32) -> Result<(), TooLong>,

@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::AsRawFd;
 use std::time::Duration;
 
-use scheduler::{Class, Ready, Scheduler, ThreadId};
+use scheduler::{Class, Ready, Scheduler, ThreadId, Time};
 use socket2::{Socket, Type};
 
 use crate::address::Address;
@@ -25,6 +25,9 @@ const CHUNKS: usize = 16;
 pub trait HasSnmp: Agent + Sized + 'static {
     /// The subagent, if one is wanted.
     fn snmp(&mut self) -> &mut Option<Subagent>;
+
+    /// Called before what the master asks is answered.
+    fn asked(&mut self, _now: Time) {}
 }
 
 /// What is wanted of a subagent.
@@ -147,7 +150,8 @@ fn connection<W: HasSnmp>(w: &mut W) -> Option<&mut Connection> {
     w.snmp().as_mut()?.connection.as_mut()
 }
 
-fn readable<W: HasSnmp>(s: &mut Scheduler<W>, w: &mut W, _: Ready) {
+fn readable<W: HasSnmp>(s: &mut Scheduler<W>, w: &mut W, ready: Ready) {
+    w.asked(ready.now);
     // The session asks the world for objects, so that it is taken out of it meanwhile.
     let Some(mut connection) = w.snmp().as_mut().and_then(|subagent| subagent.connection.take())
     else {

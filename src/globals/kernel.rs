@@ -78,10 +78,10 @@ pub static KERNEL: Table<Draft> = Table::new(&[
         Keyword::new("enable_snmp_keepalived", Args::Flag, "old name of enable_snmp_vrrp")
             .alias("", false),
     ),
-    enable(Keyword::new("enable_snmp_rfc", Args::Flag, "both MIBs of the RFCs").not_yet()),
-    enable(Keyword::new("enable_snmp_rfcv2", Args::Flag, "the MIB of RFC 2787").not_yet()),
-    enable(Keyword::new("enable_snmp_rfcv3", Args::Flag, "the MIB of RFC 6527").not_yet()),
-    enable(Keyword::new("enable_snmp_checker", Args::Flag, "checkers in KEEPALIVED-MIB").not_yet()),
+    enable(Keyword::new("enable_snmp_rfc", Args::Flag, "both MIBs of the RFCs")),
+    enable(Keyword::new("enable_snmp_rfcv2", Args::Flag, "the MIB of RFC 2787")),
+    enable(Keyword::new("enable_snmp_rfcv3", Args::Flag, "the MIB of RFC 6527")),
+    enable(Keyword::new("enable_snmp_checker", Args::Flag, "checkers in KEEPALIVED-MIB")),
     enable(Keyword::new("enable_dbus", Args::Flag, "VRRP on the system's D-Bus")),
     D::new(
         Keyword::new("dbus_service_name", Args::Free("NAME"), "name on the bus")

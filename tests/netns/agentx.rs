@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use testbed::{Daemon, Host, Lan, Service, wait_for};
+use testbed::agent::{KEEPALIVED, Notifications, PROGRAMS, master, socket, walk};
+use testbed::{Daemon, Host, Injector, Lan, v2_advert, wait_for};
 
 use crate::{ours, ready_for_ours, ready_with, theirs};
 
-const PROGRAMS: [&str; 3] = ["/usr/sbin/snmpd", "/usr/sbin/snmptrapd", "snmpwalk"];
-const KEEPALIVED: &str = ".1.3.6.1.4.1.9586.100.5";
+const RFCS: [&str; 2] = [".1.3.6.1.2.1.68", ".1.3.6.1.2.1.207"];
 
 /// Something in every table.
 const EVERYTHING: &str = r#"
@@ -105,13 +105,13 @@ vrrp_instance B {
   }
 }
 vrrp_instance C {
-  interface eth1
+  interface eth0
   version 2
   virtual_router_id 53
   priority 90
   nopreempt
   track_interface {
-    eth0 weight 7 reverse
+    eth1 weight 7 reverse
   }
   track_script {
     s
@@ -151,48 +151,6 @@ vrrp_instance D {
 }
 "#;
 
-/// The agent of a host.
-fn master(host: &Host) -> Service {
-    let configuration = format!(
-        "agentAddress udp:127.0.0.1:161\nrwcommunity public\nmaster agentx\nagentXSocket {}\n\
-         trap2sink 127.0.0.1:162 public\n",
-        socket(host)
-    );
-    let _ = std::fs::remove_file(host.file("master"));
-    start(host, "/usr/sbin/snmpd", "snmpd", &configuration, &["-Lf", "/dev/null"])
-}
-
-fn socket(host: &Host) -> String {
-    format!("unix:{}", host.file("master").display())
-}
-
-/// One of net-snmp's daemons: nothing is read from the machine's own configuration, and nothing kept.
-fn start(
-    host: &Host,
-    program: &str,
-    name: &str,
-    configuration: &str,
-    arguments: &[&str],
-) -> Service {
-    let file = host.file(&format!("{name}.conf"));
-    std::fs::write(&file, configuration).unwrap();
-    let (state, file) = (host.file("net-snmp").display().to_string(), file.display().to_string());
-    let environment = [
-        format!("SNMP_PERSISTENT_DIR={state}"),
-        format!("SNMPCONFPATH={state}"),
-        "MIBS=".to_owned(),
-    ];
-    let mut all: Vec<&str> = environment.iter().map(String::as_str).collect();
-    all.extend([program, "-f", "-C", "-c", &file]);
-    all.extend(arguments);
-    Service::start(host, Path::new("/usr/bin/env"), &all)
-}
-
-/// What there is below a name.
-fn walk(host: &Host, name: &str) -> String {
-    host.run(&format!("snmpwalk -m: -On -v2c -c public -r 20 -t 1 127.0.0.1 {name}"))
-}
-
 fn configuration(host: &Host, lines: &str) -> String {
     format!(
         "global_defs {{\n  router_id ROUTER\n  script_user root\n  vrrp_version 3\n  enable_snmp_vrrp\n  snmp_socket {}\n  \
@@ -201,7 +159,7 @@ fn configuration(host: &Host, lines: &str) -> String {
     )
 }
 
-/// All objects while all instances are MASTER, then the notifications of a whole life.
+/// All objects while all instances are MASTER and after a stranger has spoken, then the notifications of a whole life.
 fn story(program: &Path) -> (String, Vec<String>) {
     let lan = Lan::without_capture("10.9.0");
     let host = lan.host("a", 1);
@@ -213,18 +171,10 @@ fn story(program: &Path) -> (String, Vec<String>) {
     ]);
     let file = host.file("number");
     std::fs::write(&file, "5\n").unwrap();
-    let traps = host.file("traps");
-    let _listener = start(
-        &host,
-        "/usr/sbin/snmptrapd",
-        "snmptrapd",
-        "disableAuthorization yes\n",
-        &["-On", "-Lf", &traps.display().to_string(), "127.0.0.1:162"],
-    );
+    let notifications = Notifications::listen(&host);
     let _master = master(&host);
-    wait_for("the master listens", || host.file("master").exists());
 
-    let mails = "enable_traps\n  smtp_server 127.0.0.1\n  notification_email_from k@b.c\n  notification_email {\n    a@b.c\n    \
+    let mails = "enable_traps\n  enable_snmp_rfc\n  smtp_server 127.0.0.1\n  notification_email_from k@b.c\n  notification_email {\n    a@b.c\n    \
                  d@e.f\n  }";
     let everything = EVERYTHING.replace("FILE", &file.display().to_string());
     let text = configuration(&host, mails) + &everything;
@@ -232,19 +182,53 @@ fn story(program: &Path) -> (String, Vec<String>) {
     daemon.wait_log("AgentX subagent connected");
     daemon.wait_logged("Entering MASTER STATE", 4);
     wait_for("the script has succeeded", || walk(&host, &below("2.9.1.6.1")).ends_with(": 3\n"));
-    let objects = walk(&host, KEEPALIVED);
+    let mut objects = walk(&host, KEEPALIVED);
+    objects += &RFCS.map(|mib| walk(&host, mib)).concat();
+    let stranger = lan.host("b", 2);
+    speak(&Injector::open(&stranger), &daemon, &notifications);
+    objects += &RFCS.map(|mib| walk(&host, mib)).concat();
     daemon.stop();
 
     let told = || -> Vec<String> {
-        let text = std::fs::read_to_string(&traps).unwrap_or_default();
-        let about = |line: &str| Some(line.split_once(&below("2.10.0."))?.1.to_owned());
-        text.lines().filter_map(about).collect()
+        [&below("2.10.0."), RFCS[0], RFCS[1]]
+            .iter()
+            .flat_map(|mib| notifications.told(mib))
+            .collect()
     };
-    wait_for("all has been told", || told().len() >= 15);
-    let mut told = told();
+    wait_for("all has been told", || told().len() >= 28);
+    // What follows from the address of a network card is another one each time.
+    let mut told: Vec<String> = told().into_iter().filter(|told| !told.contains("FE 80")).collect();
     told.sort();
     let objects = objects.replace(&file.display().to_string(), "FILE");
     (objects, told)
+}
+
+/// A better router comes and goes, then adverts come that are refused.
+fn speak(stranger: &Injector, daemon: &Daemon, notifications: &Notifications) {
+    let vips = ["10.19.0.100".parse().unwrap()];
+    let send = |ttl, priority, password| {
+        stranger.send("10.9.0.2".parse().unwrap(), ttl, &v2_advert(53, priority, &vips, password));
+    };
+    send(255, 200, Some("secret"));
+    daemon.wait_log("(C) Entering BACKUP STATE");
+    send(255, 0, Some("secret"));
+    daemon.wait_logged("(C) Entering MASTER STATE", 2);
+
+    let mut count = notifications.told(".1.3.6.1.2.1").len();
+    let mut told_of = |what: &str| {
+        wait_for(what, || notifications.told(".1.3.6.1.2.1").len() > count);
+        count = notifications.told(".1.3.6.1.2.1").len();
+    };
+    send(255, 80, Some("other"));
+    told_of("a wrong password is told");
+    send(255, 80, None);
+    told_of("another authentication type is told");
+    send(100, 80, Some("secret"));
+    told_of("a wrong TTL is told");
+    let mut advert = v2_advert(53, 80, &vips, Some("secret"));
+    advert[6] ^= 1;
+    stranger.send("10.9.0.2".parse().unwrap(), 255, &advert);
+    told_of("a wrong checksum is told");
 }
 
 fn below(name: &str) -> String {
@@ -269,7 +253,17 @@ fn is_comparable(line: &str) -> bool {
         "2.21.1.5.",
         "2.22.1.3",
     ];
+    // The MASTER that RFC 2787 knows, addresses that differ from network to network, times.
+    const OF_RFCS: [&str; 6] = [
+        "68.1.3.1.2.",
+        "68.1.3.1.7.",
+        "68.1.3.1.13.",
+        "207.1.1.1.1.5.",
+        "207.1.1.1.1.12.",
+        "FE 80",
+    ];
     OTHERS.iter().all(|name| !line.starts_with(&below(name)))
+        && OF_RFCS.iter().all(|what| !line.contains(what))
 }
 
 /// The same objects and notifications as the C daemon's.

@@ -8,7 +8,7 @@ use testbed::Lan;
 
 use crate::{global, start, table};
 
-const EVERYTHING: &str = r#"
+pub const EVERYTHING: &str = r#"
 SSL {
   password word
 }

@@ -20,6 +20,7 @@ mod notifying;
 mod reload;
 mod servers;
 mod site;
+mod snmp;
 mod stop;
 mod sync;
 mod table;
@@ -59,6 +60,8 @@ fn main() -> ExitCode {
             reload::members_of_a_group_change,
             reload::only_what_changed,
             servers::odd_in_every_way,
+            snmp::all_objects,
+            snmp::every_change_is_told,
             stop::found_and_left,
             sync::with_an_instance,
             sync::without_an_instance,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use scheduler::Time;
 
 use crate::config::{InstanceSettings, Version};
-use crate::packet::Stats;
+use crate::packet::{Counter, Stats};
 use crate::router::Changed;
 use crate::state::{Faults, State};
 
@@ -32,6 +32,14 @@ pub struct Instance {
     pub last_transition: Time,
     /// When the last advert was sent.
     pub last_advert: Time,
+    /// When it left INIT or FAULT.
+    pub(crate) up_since: Time,
+    /// Why it would become MASTER if it did now.
+    pub(crate) claim: MasterReason,
+    /// Why it last did.
+    pub(crate) reason: MasterReason,
+    /// What the last advert with a wrong TTL, version or checksum counted for.
+    pub(crate) last_error: Option<Counter>,
     pub(crate) state: State,
     pub(crate) wanted: State,
     pub(crate) group: Option<usize>,
@@ -63,6 +71,19 @@ pub struct Instance {
     pub(crate) before_reload: Option<(u8, Duration)>,
 }
 
+/// Why an instance is MASTER (RFC 6527, vrrpv3StatisticsNewMasterReason).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MasterReason {
+    /// It never was.
+    NotMaster = 0,
+    /// The MASTER gave up, and nobody has a higher priority.
+    Priority = 1,
+    /// It did not wait for a MASTER, or did not accept one of lower priority.
+    Preempted = 2,
+    /// The MASTER fell silent, or there was none.
+    NoResponse = 3,
+}
+
 /// Another address owner heard while we are one (spec vrrp-behaviour §4.6).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rogue {
@@ -87,6 +108,10 @@ impl Instance {
             master_interval: settings.advert_interval,
             last_transition: Time::ZERO,
             last_advert: Time::ZERO,
+            up_since: Time::ZERO,
+            claim: MasterReason::NoResponse,
+            reason: MasterReason::NotMaster,
+            last_error: None,
             state: State::Init,
             wanted: if settings.wants_master { State::Master } else { State::Backup },
             group: None,

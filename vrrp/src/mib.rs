@@ -1,4 +1,4 @@
-//! VRRP as SNMP sees it: the objects below `vrrp` of KEEPALIVED-MIB, and its notifications.
+//! VRRP as SNMP sees it: the objects below `vrrp` of KEEPALIVED-MIB, and its notifications; the MIBs of the RFCs.
 //!
 //! Each table stands for what was configured and what is, without a copy of either: an object is looked up when somebody
 //! asks for it. Not there are the times among a route's metrics, encapsulations, and the sync daemon of IPVS, of which
@@ -7,17 +7,25 @@
 mod address;
 mod instance;
 mod path;
+pub mod rfc2787;
+pub mod rfc6527;
+mod rows;
 mod track;
 
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use notify::Script;
 use snmp::{Oid, Table, Trap, Value, VarBind, table};
 
 use crate::action::{NotifyEvent, Subject};
+use crate::config::{Family, InstanceSettings, Version};
 use crate::instance::Instance;
+use crate::packet::Stats;
 use crate::runtime::Vrrp;
 use crate::state::State;
+pub(crate) use rows::Rows;
 
 /// KEEPALIVED-MIB's `vrrp`.
 pub const SUBTREE: &[u32] = &[1, 3, 6, 1, 4, 1, 9586, 100, 5, 2];
@@ -165,6 +173,55 @@ fn state(state: State) -> i32 {
         State::Master => 2,
         State::Fault => 3,
     }
+}
+
+/// initialize(1), backup(2), master(3), in both RFCs.
+fn status(state: State) -> i32 {
+    match state {
+        State::Init | State::Fault => 1,
+        State::Backup => 2,
+        State::Master => 3,
+    }
+}
+
+fn is_up(instance: &Instance) -> bool {
+    matches!(instance.state(), State::Backup | State::Master)
+}
+
+/// What the RFC of version 2 is about.
+fn is_v2(settings: &InstanceSettings) -> bool {
+    (settings.version, settings.family) == (Version::V2, Family::V4)
+}
+
+/// Who is MASTER, as far as is known.
+fn master(instance: &Instance) -> Option<IpAddr> {
+    match instance.state() {
+        State::Master => instance.source,
+        State::Backup => instance.master,
+        State::Init | State::Fault => None,
+    }
+}
+
+/// The address that frames come from.
+fn mac(vrrp: &Vrrp, instance: &Instance) -> Option<Value> {
+    let link = vrrp.view().link(instance.settings.interface.as_deref()?)?;
+    Some(Value::Octets(link.mac.clone()))
+}
+
+/// How many addresses adverts carry.
+fn count(instance: &Instance) -> Value {
+    Value::Integer(i32::try_from(instance.settings.addresses.len()).unwrap_or(i32::MAX))
+}
+
+/// A counter of all instances.
+fn sum(vrrp: &Vrrp, counter: fn(&Stats) -> u64) -> u64 {
+    vrrp.router().instances().iter().map(|instance| counter(&instance.stats)).sum()
+}
+
+/// Hundredths of a second; they wrap.
+#[allow(clippy::cast_possible_truncation)]
+fn ticks(time: Duration) -> Value {
+    Value::TimeTicks((time.as_millis() / 10) as u32)
 }
 
 fn script(script: Option<&Script>) -> Option<Value> {

@@ -104,6 +104,11 @@ impl Router {
         &mut self.instances[instance]
     }
 
+    /// When it started; [`Time::ZERO`] before.
+    pub fn started_at(&self) -> Time {
+        self.started_at
+    }
+
     /// The sync groups, in file order.
     pub fn groups(&self) -> &[Group] {
         &self.groups

@@ -57,6 +57,8 @@ use crate::config::{
     ScriptSettings, SessionSettings, TrackGroup,
 };
 use crate::io::{LinkMethod, ReceiveBatch, SendBatch, SocketKey, error_text};
+use crate::mib::Rows;
+use crate::packet;
 use crate::router::Router;
 use crate::state::Faults;
 
@@ -105,6 +107,13 @@ pub trait HasVrrp: HasNotify + 'static {
     {
     }
 
+    /// Called for the first advert of its kind that an instance refuses in a state.
+    fn refused(_: &mut Scheduler<Self>, _: &mut Self, _: Refusal)
+    where
+        Self: Sized,
+    {
+    }
+
     /// Called after states of instances have changed and scripts and FIFOs were told.
     fn states_told(_: &mut Scheduler<Self>, _: &mut Self)
     where
@@ -124,6 +133,17 @@ pub struct Dropped {
     pub too_short: u64,
     /// For virtual routers nobody configured.
     pub unknown_vrid: u64,
+}
+
+/// An advert that an instance refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The instance, by position.
+    pub instance: usize,
+    /// What it counted for.
+    pub counter: packet::Counter,
+    /// Sender.
+    pub source: IpAddr,
 }
 
 /// A log line waiting to be written.
@@ -215,6 +235,9 @@ pub struct Vrrp {
     receiver: Option<ReceiveBatch>,
     timer: Option<(ThreadId, Time)>,
     dropped: Dropped,
+    /// To be told; one of each kind and state.
+    refusals: Vec<Refusal>,
+    rows: Rows,
     /// Instances whose last advert could not be sent.
     failing: HashSet<usize>,
     /// The last line about a source address.
@@ -258,6 +281,15 @@ impl Vrrp {
     /// `static_routes`, then `static_rules`.
     pub(crate) fn static_paths(&self) -> &[Rc<PathSettings>] {
         &self.static_paths
+    }
+
+    /// Of the MIBs of the RFCs.
+    pub(crate) fn rows(&self) -> &Rows {
+        &self.rows
+    }
+
+    pub(crate) fn rows_mut(&mut self) -> &mut Rows {
+        &mut self.rows
     }
 
     /// Packets that reached no instance.
@@ -603,6 +635,7 @@ fn on_socket<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W, ready: Ready) {
         s.drained(fd);
     }
     watch_socket(s, fd, endpoint);
+    tell::refusals(s, w);
     finish(s, w);
 }
 

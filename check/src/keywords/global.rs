@@ -269,10 +269,7 @@ pub static GLOBAL: Table<Globals> = Table::new(&[
             .expected(),
     ),
     // The daemon remembers it with the other parts of the MIB.
-    checked(
-        Keyword::new("enable_snmp_checker", Args::Flag, "Serve the checker part of the MIB")
-            .not_yet(),
-    ),
+    checked(Keyword::new("enable_snmp_checker", Args::Flag, "Serve the checker part of the MIB")),
     Row::new(
         Keyword::new(
             "snmp_vs_stats_update_interval",
@@ -281,8 +278,7 @@ pub static GLOBAL: Table<Globals> = Table::new(&[
         )
         .required()
         .unit("s")
-        .or("5")
-        .not_yet(),
+        .or("5"),
         |globals, line, ctx| set(micros(line, ctx), &mut globals.snmp_virtual_server_age),
     ),
     Row::new(
@@ -292,8 +288,7 @@ pub static GLOBAL: Table<Globals> = Table::new(&[
             "Age at which a real server's statistics are read again",
         )
         .required()
-        .unit("s")
-        .not_yet(),
+        .unit("s"),
         |globals, line, ctx| set(micros(line, ctx), &mut globals.snmp_real_server_age),
     ),
 ]);

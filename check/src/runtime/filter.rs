@@ -90,6 +90,11 @@ impl Check {
 }
 
 impl Filter {
+    /// The network namespace of IPVS, if it is another one.
+    pub(super) fn namespace(&self) -> Option<&str> {
+        self.namespace.as_deref()
+    }
+
     fn rules(&mut self) -> std::io::Result<&mut Rules> {
         match &mut self.rules {
             Some(rules) => Ok(rules),

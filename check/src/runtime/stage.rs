@@ -163,6 +163,7 @@ pub(super) fn text(told: Told) -> String {
             format!("script: {hook} of {object}: {}", script.argv.join(" "))
         }
         Told::Fifo(line) => format!("fifo: {line}"),
+        Told::Trap(trap) => format!("trap: {trap:?}"),
         Told::Mail(subject, body) => format!("mail: {subject}: {body}"),
     }
 }

@@ -2,7 +2,7 @@
 
 use scheduler::Scheduler;
 
-use super::{Check, HasCheck, checkers, tell};
+use super::{Check, HasCheck, checkers, statistics, tell};
 use crate::checker::attempt::{misc, ping};
 use crate::checker::files;
 use crate::keywords::FlushOnStop;
@@ -28,6 +28,8 @@ pub fn stop<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, keep: bool) {
     if let Some(allowed) = check.pings.take() {
         ping::restore(&allowed);
     }
+    statistics::count(s, w, false);
+    let Some(check) = w.check() else { return };
     if let Some(timer) = check.asking_again.take() {
         s.cancel(timer);
     }

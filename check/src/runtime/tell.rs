@@ -36,6 +36,7 @@ fn tell_some<W: HasCheck>(s: &mut Scheduler<W>, w: &mut W, limit: usize) {
                 notify::submit(s, w, &object, hook, &script, &[]);
             }
             Told::Fifo(line) => w.notify().write_lvs(&format!("{line}\n")),
+            Told::Trap(trap) => W::notified(s, w, trap),
             Told::Mail(subject, body) => {
                 notify::alert(s, w, notify::Alert { subject, body });
             }

@@ -3,6 +3,7 @@
 mod daemon;
 mod reload;
 mod sessions;
+mod snmp;
 mod states;
 mod stop;
 mod weights;

@@ -10,6 +10,7 @@ use super::table::Work;
 use super::transition::passing;
 use super::{Real, Service, Sorry};
 use crate::checker::CheckerId;
+use crate::mib::QuorumStatus;
 use crate::settings::{Group, GroupEntry, Identity, SorryServer, VirtualServer};
 
 /// How a virtual server ends.
@@ -38,11 +39,13 @@ impl Service {
             reals,
             quorum_up: false,
             weight: 0,
+            alive: 0,
             dirty: None,
             refused: false,
             absent: false,
             outdated: false,
             reloaded: false,
+            counters: None,
         };
         service.sorry = service.new_sorry();
         service
@@ -62,8 +65,11 @@ impl Service {
         self.revive();
         self.soil();
         if told_of_reals {
+            // One after the other, as those who count them see it.
+            self.alive = 0;
             for index in 0..self.reals.len() {
                 if self.reals[index].alive {
+                    self.alive += 1;
                     self.tell_real(index, true, work);
                 }
             }
@@ -95,6 +101,7 @@ impl Service {
         }
         if matches!(ending, Ending::Stop | Ending::Removed) {
             for index in 0..self.reals.len() {
+                self.alive = self.alive.saturating_sub(usize::from(self.reals[index].alive));
                 self.end_real(index, ending, work);
             }
         }
@@ -104,7 +111,7 @@ impl Service {
         };
         if told {
             let body = if removed { "Removing" } else { "Shutting down" };
-            self.tell_quorum(false, body, work);
+            self.tell_quorum(QuorumStatus::Shutdown, body, work);
         }
         self.quorum_up = false;
         self.dirty = None;
@@ -155,9 +162,11 @@ impl Service {
         }
         new.quorum_up = self.quorum_up;
         new.weight = self.weight;
+        new.alive = self.alive;
         new.refused = self.refused;
         new.absent = self.absent;
         new.outdated = self.outdated;
+        new.counters = self.counters.take();
         new.reloaded = true;
         *self = new;
         let mut gone = Vec::new();
@@ -180,6 +189,7 @@ impl Service {
         work.line(format!("service {server} no longer exist"));
         work.line(format!("Removing service {server} from VS {service}"));
         if real.alive {
+            self.alive = self.alive.saturating_sub(1);
             let index = self.reals.len();
             self.reals.push(Real::new(real.settings.clone()));
             self.tell_real(index, false, work);

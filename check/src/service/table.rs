@@ -52,6 +52,8 @@ pub(crate) struct Work<'a> {
     pub(crate) told: &'a mut Vec<Told>,
     /// Tags of requests that the kernel refused, to be taken back.
     pub(crate) refused: &'a mut Vec<u64>,
+    /// SNMP notifications are wanted.
+    pub(crate) traps: bool,
     /// Where the service stands, for tags.
     pub(crate) slot: u32,
 }
@@ -292,6 +294,25 @@ impl Service {
             Some(standing_in(s.address, s.port, s.forwarding, sorry.programmed?))
         });
         reals.chain(sorry).collect()
+    }
+
+    /// Where the destinations of a key stand in the configuration that have another port there.
+    pub(crate) fn moved(&self, key: ServiceKey) -> HashMap<(IpAddr, u16), (IpAddr, u16)> {
+        let reals = self.reals.iter().map(|real| {
+            let s = &real.settings;
+            standing_in(s.address, s.port, s.forwarding, 0)
+        });
+        let sorry = self.sorry.as_ref().map(|sorry| {
+            let s = &sorry.settings;
+            standing_in(s.address, s.port, s.forwarding, 0)
+        });
+        reals
+            .chain(sorry)
+            .filter_map(|d| {
+                let port = destination_port(key, &d);
+                (port != d.port).then_some(((d.address, port), (d.address, d.port)))
+            })
+            .collect()
     }
 
     /// Gathers the requests that take out what is at none of these places.

@@ -6,6 +6,7 @@
 use super::table::{self, Work};
 use super::{Service, Told};
 use crate::checker::CheckerId;
+use crate::mib::{self, QuorumStatus};
 
 /// Requests that are sent at once when the quorum changes; the rest follows a part at a time.
 pub(crate) const AT_ONCE: usize = 256;
@@ -72,9 +73,9 @@ impl Service {
         if let Some(real) = self.reals.get_mut(index) {
             real.was_alive |= alive;
             let weight = u64::from(real.weight);
-            self.weight = match alive {
-                true => self.weight.saturating_add(weight),
-                false => self.weight.saturating_sub(weight),
+            (self.weight, self.alive) = match alive {
+                true => (self.weight.saturating_add(weight), self.alive.saturating_add(1)),
+                false => (self.weight.saturating_sub(weight), self.alive.saturating_sub(1)),
             };
         }
         self.tell_real(index, alive, work);
@@ -151,7 +152,7 @@ impl Service {
             work.line(format!("Adding alive servers to the pool for VS {name}"));
             self.change_guard(work);
         }
-        self.tell_quorum(true, &text, work);
+        self.tell_quorum(QuorumStatus::Met, &text, work);
     }
 
     fn lose(&mut self, starting: bool, work: &mut Work<'_>) {
@@ -168,7 +169,7 @@ impl Service {
             work.line(format!("Removing alive servers from the pool for VS {name}"));
             self.change_guard(work);
         }
-        self.tell_quorum(false, &body, work);
+        self.tell_quorum(QuorumStatus::NotMet, &body, work);
     }
 
     /// Exchanges the sorry server and the real servers; of many at first a part.
@@ -185,7 +186,7 @@ impl Service {
         format!("{}{sign}{}={threshold} {comparison} {}", q.quorum, q.hysteresis, self.weight)
     }
 
-    /// Tells scripts and FIFOs about a real server.
+    /// Tells scripts, FIFOs and SNMP about a real server.
     pub(crate) fn tell_real(&self, index: usize, up: bool, work: &mut Work<'_>) {
         let Some(real) = self.reals.get(index) else { return };
         let (s, service) = (&real.settings, &self.settings.name);
@@ -198,11 +199,14 @@ impl Service {
             work.told.push(Told::Script(object, hook, script.clone()));
         }
         work.told.push(Told::Fifo(format!("RS {} {service} {}", s.name, word(up))));
+        if work.traps {
+            work.told.extend(mib::real_server_trap(self, index, up).map(Told::Trap));
+        }
     }
 
-    /// Tells scripts, FIFOs and mail about the quorum.
-    pub(crate) fn tell_quorum(&self, up: bool, body: &str, work: &mut Work<'_>) {
-        let s = &self.settings;
+    /// Tells scripts, FIFOs, SNMP and mail about the quorum.
+    pub(crate) fn tell_quorum(&self, status: QuorumStatus, body: &str, work: &mut Work<'_>) {
+        let (s, up) = (&self.settings, status == QuorumStatus::Met);
         let (hook, script) = match up {
             true => ("quorum_up", &s.quorum_up),
             false => ("quorum_down", &s.quorum_down),
@@ -212,6 +216,9 @@ impl Service {
             work.told.push(Told::Script(object, hook, script.clone()));
         }
         work.told.push(Told::Fifo(format!("VS {} {}", s.name, word(up))));
+        if work.traps {
+            work.told.push(Told::Trap(mib::quorum_trap(self, status)));
+        }
         if s.smtp_alert {
             let subject = format!("Virtualserver {} - {}", s.name, word(up));
             work.told.push(Told::Mail(subject, body.to_owned()));

@@ -10,6 +10,7 @@
 //!
 //! Everything panics, with a sentence, when the bed itself breaks: a test that has no network is no test.
 
+pub mod agent;
 mod capture;
 mod daemon;
 mod dump;

@@ -9,7 +9,7 @@ use super::transition::Cause;
 use super::{Router, log, log_detail};
 use crate::action::{Action, NotifyEvent};
 use crate::config::Version;
-use crate::instance::{Instance, OWNER, Rogue};
+use crate::instance::{Instance, MasterReason, OWNER, Rogue};
 use crate::state::State;
 
 /// What an accepted advert says.
@@ -35,6 +35,12 @@ impl Router {
         let known = self.is_in_known_fault(i);
         let inst = &mut self.instances[i];
         inst.last_transition = now;
+        inst.up_since = now;
+        let begins_as_master = inst.is_owner() && inst.wanted == State::Master;
+        inst.claim = match begins_as_master {
+            true => MasterReason::Preempted,
+            false => MasterReason::NoResponse,
+        };
         if faulty || waits {
             inst.state = State::Fault;
             inst.silent = !faulty;
@@ -47,7 +53,7 @@ impl Router {
             return;
         }
         inst.state = State::Backup;
-        if inst.is_owner() && inst.wanted == State::Master {
+        if begins_as_master {
             inst.deadline = begin;
         } else {
             inst.wanted = State::Backup;
@@ -152,6 +158,7 @@ impl Router {
         inst.master_priority = heard.priority;
         if heard.priority == 0 {
             log_detail(out, format!("{} Backup received priority 0 advertisement", inst.tag()));
+            inst.claim = MasterReason::Priority;
             inst.deadline = now + inst.skew();
             self.arm(i);
             return;
@@ -166,8 +173,10 @@ impl Router {
                     heard.source
                 ),
             );
+            inst.claim = MasterReason::Preempted;
             return;
         }
+        inst.claim = MasterReason::NoResponse;
         adopt_interval(inst, heard.interval, out);
         inst.wanted = State::Backup;
         if inst.group.is_some_and(|g| self.groups[g].state == State::Master) {

@@ -18,6 +18,7 @@ use crate::config::{
     AddressSettings, Family, GroupSettings, InstanceSettings, NotifySettings, Peer, Settings,
     Track, Version, Vmac,
 };
+use crate::instance::MasterReason;
 use crate::state::{Faults, State};
 
 const OURS: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 5));

@@ -10,6 +10,7 @@ use scheduler::Time;
 
 use super::{Router, log, log_detail};
 use crate::action::{Action, NotifyEvent};
+use crate::instance::MasterReason;
 use crate::state::State;
 
 /// Why a transition happens; it decides how mastership is given up.
@@ -62,6 +63,9 @@ impl Router {
         let inst = &mut self.instances[i];
         inst.state = to;
         inst.last_transition = now;
+        if from == State::Fault {
+            inst.up_since = now;
+        }
         inst.silent = false;
         inst.preempt_at = None;
         inst.rogue = None;
@@ -86,6 +90,7 @@ impl Router {
         self.advert(now, i, out);
         let inst = &mut self.instances[i];
         inst.wanted = State::Master;
+        inst.reason = inst.claim;
         inst.master = None;
         if inst.master_interval != inst.settings.advert_interval {
             let (from, to) = (inst.master_interval, inst.settings.advert_interval);
@@ -122,6 +127,7 @@ impl Router {
         let begin = self.begin(now);
         let inst = &mut self.instances[i];
         inst.wanted = State::Backup;
+        inst.claim = MasterReason::NoResponse;
         if from == State::Fault {
             inst.master_interval = inst.settings.advert_interval;
             if !inst.settings.peers.is_empty() {

@@ -6,10 +6,10 @@ use std::rc::Rc;
 
 use scheduler::Time;
 
-use super::Vrrp;
+use super::{Refusal, Vrrp};
 use crate::config::Family;
 use crate::io::{Carriage, Datagram, Defect, SocketKey, SocketPair};
-use crate::packet::{Packet, Rejected};
+use crate::packet::{Counter, Packet, Rejected};
 use crate::router::Heard;
 use crate::state::State;
 
@@ -164,8 +164,20 @@ impl Vrrp {
                 {
                     self.ports[i].sequence.refused(own, source);
                 }
+                let counter = rejected.counter();
+                if let Some(error @ (Counter::IpTtlErr | Counter::VersErr | Counter::ChkErr)) =
+                    counter
+                {
+                    self.router.instance_mut(i).last_error = Some(error);
+                }
                 if self.ports[i].complains(since, rejected.kind()) {
                     log::info!("({}) {rejected}", name.name);
+                    let source = packet.source();
+                    self.refusals.extend(counter.map(|counter| Refusal {
+                        instance: i,
+                        counter,
+                        source,
+                    }));
                 }
                 return;
             }

@@ -117,6 +117,8 @@ impl Vrrp {
             receiver: Some(ReceiveBatch::new(mtu.clamp(SLOT, 9216))),
             timer: None,
             dropped: Dropped::default(),
+            refusals: Vec::new(),
+            rows: crate::mib::Rows::default(),
             failing: HashSet::new(),
             said_of_source: String::new(),
             complained_at: None,
@@ -559,6 +561,7 @@ impl Vrrp {
         self.firewall.configure(&settings.globals.firewall, held.iter().flatten());
         let settings = self.keep_parts(settings);
         self.map = self.router.adopt(settings);
+        self.rows.outdate();
         self.renumber_announcements();
         self.index();
         let mut old_ports: Vec<Option<Port>> =

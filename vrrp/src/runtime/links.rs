@@ -68,6 +68,7 @@ impl Vrrp {
             log::error!("Netlink: cannot read kernel events: {error}");
             true
         });
+        self.rows.outdate();
         for event in events {
             if event == Event::PathGone {
                 self.paths.gone(now);
@@ -87,6 +88,7 @@ impl Vrrp {
         if self.resync_at.is_none_or(|at| at > now) {
             return false;
         }
+        self.rows.outdate();
         let mut changes = Vec::new();
         self.resync(now, &mut changes);
         self.apply_changes(now, changes)

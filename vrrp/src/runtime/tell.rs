@@ -60,6 +60,14 @@ pub(super) fn tell<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W, limit: usize) {
     W::states_told(s, w);
 }
 
+/// Tells of adverts that were refused.
+pub(super) fn refusals<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W) {
+    let Some(vrrp) = w.vrrp() else { return };
+    for refusal in std::mem::take(&mut vrrp.refusals) {
+        W::refused(s, w, refusal);
+    }
+}
+
 impl Vrrp {
     /// `faults` is whether changes to FAULT are mailed.
     fn words(&mut self, notice: &Notice, faults: bool) -> Option<Told> {

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use super::archive::Archive;
 use super::{Job, OURS, Suite, inside};
-use crate::C_KEEPALIVED;
+use crate::{C_KEEPALIVED, agent};
 
 /// The test executable itself, inside.
 pub(super) const SELF: &str = "/tests";
@@ -16,8 +16,19 @@ pub(super) const SELF: &str = "/tests";
 pub(super) const LIST: &str = "/list";
 
 /// Programs of this machine that are found at the same place inside.
-pub(super) const PROGRAMS: [&str; 8] =
-    ["busybox", "ip", "ipvsadm", "nft", "setpriv", "tcpdump", "unshare", C_KEEPALIVED];
+pub(super) const PROGRAMS: [&str; 11] = [
+    "busybox",
+    "ip",
+    "ipvsadm",
+    "nft",
+    "setpriv",
+    "tcpdump",
+    "unshare",
+    C_KEEPALIVED,
+    agent::PROGRAMS[0],
+    agent::PROGRAMS[1],
+    agent::PROGRAMS[2],
+];
 
 /// Files that programs look names up in.
 const DATABASES: [&str; 4] =

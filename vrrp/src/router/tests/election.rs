@@ -147,3 +147,34 @@ fn keeping_addresses_means_not_to_resign() {
     assert!(!b.out.iter().any(|a| matches!(a, Action::Addresses { .. })));
     assert_eq!(b.events(), [(Subject::Instance(0), NotifyEvent::Stop)]);
 }
+
+#[test]
+fn why_an_instance_is_master_is_remembered() {
+    let mut bench = Bench::started(instance(100));
+    let reason = |bench: &Bench| bench.router.instances()[0].reason;
+    assert_eq!(reason(&bench), MasterReason::NotMaster);
+    bench.pass(4000);
+    assert_eq!(reason(&bench), MasterReason::NoResponse);
+    // The reason of the last time stays until the next.
+    bench.hear(HIGHER, 200);
+    assert_eq!(reason(&bench), MasterReason::NoResponse);
+    bench.hear(HIGHER, 0);
+    bench.pass(1000);
+    assert_eq!(reason(&bench), MasterReason::Priority);
+    // What the other said before it fell silent is forgotten.
+    bench.hear(HIGHER, 200);
+    bench.hear(HIGHER, 0);
+    bench.hear(HIGHER, 200);
+    bench.pass(5000);
+    assert_eq!(reason(&bench), MasterReason::NoResponse);
+
+    let mut bench = Bench::started(instance(100));
+    bench.pass(1000);
+    bench.hear(LOWER, 50);
+    bench.pass(4000);
+    assert_eq!(reason(&bench), MasterReason::Preempted);
+
+    let mut owner = Bench::started(instance(255));
+    owner.pass(0);
+    assert_eq!(reason(&owner), MasterReason::Preempted);
+}
