@@ -1,5 +1,9 @@
 //! `realServerTable`: the sorry server, where there is one, then the real servers.
 
+use std::net::IpAddr;
+use std::time::Duration;
+
+use ipvs::{Forwarding, Statistics};
 use snmp::table::{self, Column};
 use snmp::{Oid, Value};
 
@@ -51,19 +55,20 @@ fn real(check: &Check, index: &[u32], value: fn(&Real) -> Option<Value>) -> Opti
     }
 }
 
-/// What is something else for a sorry server: no checker, so that 0 and disabled(2) stand for nothing.
-fn checked(
+/// A time of its checkers in some unit. A sorry server has no checkers: 0.
+fn time(
     check: &Check,
     index: &[u32],
-    sorry: fn(Option<std::time::Duration>) -> Value,
-    value: fn(&Real) -> Option<std::time::Duration>,
+    unit: fn(Option<Duration>) -> Value,
+    value: fn(&Real) -> Option<Duration>,
 ) -> Option<Value> {
     Some(match row(check, index)? {
-        Row::Real(real) => sorry(value(real)),
-        Row::Sorry(_) => sorry(None),
+        Row::Real(real) => unit(value(real)),
+        Row::Sorry(_) => unit(None),
     })
 }
 
+/// What a sorry server never is.
 fn choice(check: &Check, index: &[u32], value: fn(&Real) -> bool) -> Option<Value> {
     Some(match row(check, index)? {
         Row::Real(real) => Value::truth(value(real)),
@@ -76,7 +81,7 @@ fn open(check: &Check, index: &[u32], value: fn(&Counted) -> u32) -> Option<Valu
     counts(check, index).map(|counted| Value::Gauge32(value(&counted)))
 }
 
-fn counted(check: &Check, index: &[u32], value: fn(&ipvs::Statistics) -> Value) -> Option<Value> {
+fn counted(check: &Check, index: &[u32], value: fn(&Statistics) -> Value) -> Option<Value> {
     counts(check, index).map(|counted| value(&counted.statistics))
 }
 
@@ -139,14 +144,14 @@ pub(super) const COLUMNS: &[Column<Check>] = &[
             Some(Value::gauge(retry.unwrap_or(0)))
         })
     }),
-    (44, |c, i| checked(c, i, seconds, |r| r.settings.shown.delay_before_retry)),
-    (45, |c, i| checked(c, i, seconds, |r| r.settings.shown.warmup)),
-    (46, |c, i| checked(c, i, seconds, |r| Some(r.settings.shown.delay_loop))),
+    (44, |c, i| time(c, i, seconds, |r| r.settings.shown.delay_before_retry)),
+    (45, |c, i| time(c, i, seconds, |r| r.settings.shown.warmup)),
+    (46, |c, i| time(c, i, seconds, |r| Some(r.settings.shown.delay_loop))),
     (47, |c, i| choice(c, i, |r| r.settings.smtp_alert)),
-    (48, |c, i| checked(c, i, micros, |r| r.settings.shown.delay_before_retry)),
-    (49, |c, i| checked(c, i, micros, |r| r.settings.shown.warmup)),
-    (50, |c, i| checked(c, i, micros, |r| Some(r.settings.shown.delay_loop))),
-    (51, |c, i| checked(c, i, micros, |r| Some(r.settings.shown.connect_timeout))),
+    (48, |c, i| time(c, i, micros, |r| r.settings.shown.delay_before_retry)),
+    (49, |c, i| time(c, i, micros, |r| r.settings.shown.warmup)),
+    (50, |c, i| time(c, i, micros, |r| Some(r.settings.shown.delay_loop))),
+    (51, |c, i| time(c, i, micros, |r| Some(r.settings.shown.connect_timeout))),
     (52, |c, i| of(c, i, |r| tunnel(r.forwarding()))),
     (53, |c, i| of(c, i, |r| tunnel_port(r.forwarding()))),
     (54, |c, i| of(c, i, |r| tunnel_checksum(r.forwarding()))),
@@ -155,14 +160,14 @@ pub(super) const COLUMNS: &[Column<Check>] = &[
 
 impl Row<'_> {
     /// Address and port.
-    fn place(&self) -> (std::net::IpAddr, u16) {
+    fn place(&self) -> (IpAddr, u16) {
         match self {
             Row::Real(real) => (real.settings.address, real.settings.port),
             Row::Sorry(sorry) => (sorry.settings.address, sorry.settings.port),
         }
     }
 
-    fn forwarding(&self) -> ipvs::Forwarding {
+    fn forwarding(&self) -> Forwarding {
         match self {
             Row::Real(real) => real.settings.forwarding,
             Row::Sorry(sorry) => sorry.settings.forwarding,

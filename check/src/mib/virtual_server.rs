@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use ipvs::Family;
+use ipvs::{Family, Statistics};
 use snmp::Value;
 use snmp::table::Column;
 
@@ -25,7 +25,7 @@ fn by(check: &Check, index: &[u32], value: fn(&VirtualServer) -> Option<Value>) 
 }
 
 /// What was counted of it.
-fn counted(check: &Check, index: &[u32], value: fn(&ipvs::Statistics) -> Value) -> Option<Value> {
+fn counted(check: &Check, index: &[u32], value: fn(&Statistics) -> Value) -> Option<Value> {
     let [number] = *index else { return None };
     let service = service(check, number)?;
     check.ask_statistics();
