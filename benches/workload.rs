@@ -102,6 +102,8 @@ impl Host for Everything {
             arp: true,
             ethernet: true,
             vrf_table: None,
+            private_macvlan: None,
+            ipvlan: None,
         })
     }
 

@@ -202,9 +202,9 @@ fn master(instance: &Instance) -> Option<IpAddr> {
     }
 }
 
-/// The address that frames come from.
+/// The hardware address that its addresses are at: that of its VMAC, or else of its interface.
 fn mac(vrrp: &Vrrp, instance: &Instance) -> Option<Value> {
-    let link = vrrp.view().link(instance.settings.interface.as_deref()?)?;
+    let link = vrrp.view().link(instance.settings.own_interface()?)?;
     Some(Value::Octets(link.mac.clone()))
 }
 
