@@ -91,6 +91,10 @@ pub enum Type {
 }
 
 impl Type {
+    fn is_host_ordered(self) -> bool {
+        matches!(self, Type::Mark | Type::InterfaceIndex)
+    }
+
     /// Bytes of a value.
     pub const fn size(self) -> u32 {
         match self {
@@ -239,8 +243,11 @@ impl Transaction {
                     });
                 });
             }
-            if set.data == Some(Type::Mark) {
-                w.attribute(13, &DATA_IN_HOST_ORDER);
+            let orders = [(0, set.key.first().copied().filter(|_| !several)), (1, set.data)];
+            let host = orders.into_iter().filter(|(_, of)| of.is_some_and(Type::is_host_ordered));
+            let told: Vec<u8> = host.flat_map(|(which, _)| in_host_order(which)).collect();
+            if !told.is_empty() {
+                w.attribute(13, &told);
             }
             if set.counters {
                 w.nest(17, |w| named(w, "counter", |_| {}));
@@ -326,11 +333,11 @@ impl Transaction {
     }
 }
 
-/// Tells `nft` that marks are in the machine's byte order.
-const DATA_IN_HOST_ORDER: [u8; 6] = {
+/// Tells `nft` that keys (0) or data (1) are in the machine's byte order.
+fn in_host_order(which: u8) -> [u8; 6] {
     let [a, b, c, d] = 1_u32.to_ne_bytes();
-    [1, 4, a, b, c, d]
-};
+    [which, 4, a, b, c, d]
+}
 
 /// An element of a set while it is written.
 #[derive(Debug)]

@@ -87,6 +87,34 @@ fn all_kinds() -> String {
         )
 }
 
+/// Membership reports with the virtual MAC address must not leave, least of all from a backup: the rules against that are the C
+/// daemon's, in tables of their own, and go with the daemon.
+#[test]
+fn reports_of_vmacs_leave_by_their_parents() {
+    if !ready() {
+        return;
+    }
+    let rules = |program: &Path| {
+        let lan = Lan::new();
+        let a = lan.host("a", 1);
+        let configuration = version_3("")
+            + &instance("A", 51, 150, "use_vmac", &["10.9.0.100/24"])
+            + &instance("B", 52, 150, "use_vmac", &["fe80::99/64"]);
+        let daemon = Daemon::start(&a, program, &configuration);
+        let both = || {
+            let listed = a.run("nft list ruleset");
+            let elements = ["vrrp.51", "vrrp.52"].map(|name| format!("\"{name}\" : \"eth0\""));
+            elements.iter().all(|element| listed.contains(element)).then_some(listed)
+        };
+        wait_for("both VMACs are in the rules", || both().is_some());
+        let listed = both().unwrap_or_default();
+        daemon.stop();
+        assert_eq!(a.run("nft list ruleset"), "");
+        listed.replace("keepalived_vmac", "keepalived")
+    };
+    assert_eq!(rules(&ours()), rules(&theirs()));
+}
+
 /// What a daemon makes of all kinds: the kernel's state, its dump, and whether it leaves anything behind.
 fn made_by(program: &Path) -> (String, String) {
     let lan = Lan::new();

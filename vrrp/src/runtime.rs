@@ -66,6 +66,7 @@ use announcer::{Announcement, Announcer};
 pub use checks::{Check, Counter, Progress};
 use dispatch::Endpoint;
 use firewall::Firewall;
+use firewall::reports::Reports;
 use holdings::Holdings;
 pub use kernel_view::KernelView;
 pub use lifecycle::{Options, announce, reload, start, stop};
@@ -190,6 +191,7 @@ pub struct Vrrp {
     holdings: Holdings,
     paths: Paths,
     firewall: Firewall,
+    reports: Reports,
     sysctls: Sysctls,
     endpoints: Vec<Option<Endpoint>>,
     by_key: HashMap<SocketKey, usize>,
@@ -395,6 +397,9 @@ impl Vrrp {
     fn settle(&mut self, now: Time) -> bool {
         if !self.make_vmacs(now) || !self.paths.delete(&self.view, &mut self.channel) {
             return false;
+        }
+        if let Some(parents) = self.vmacs.parents(&self.view) {
+            self.reports.follow(parents);
         }
         if !self.firewall.add(&self.view) {
             return false;

@@ -24,6 +24,8 @@ pub enum Meta {
     OutputName = 7,
     /// Its transport protocol, one byte.
     Protocol = 16,
+    /// Kind of the interface that it leaves by, as `ip -d link` names it, padded with NUL to 16 bytes.
+    OutputKind = 27,
 }
 
 /// What becomes of a packet.
@@ -119,10 +121,23 @@ impl<'w> Rule<'w> {
 
     /// Puts what a map says of it into register 1, or ends.
     pub fn look_up(&mut self, map: &str) {
+        self.look_up_at(1, map);
+    }
+
+    /// Puts what a map says of what a register holds into that register, or ends.
+    pub fn look_up_at(&mut self, register: u32, map: &str) {
         self.expression("lookup", |w| {
-            number(w, 2, 1);
-            number(w, 3, 1);
+            number(w, 2, register);
+            number(w, 3, register);
             w.text(1, map);
+        });
+    }
+
+    /// Sends a copy to the address in one register by the interface whose index is in the other.
+    pub fn duplicate(&mut self, address: u32, interface: u32) {
+        self.expression("dup", |w| {
+            number(w, 1, address);
+            number(w, 2, interface);
         });
     }
 

@@ -6,6 +6,7 @@
 //! the interface. A family's table is made with its first address and stays to the end. What somebody else
 //! changes in it is noticed, and made good, with the next change of ours.
 
+pub(super) mod reports;
 mod table;
 
 use std::collections::HashMap;

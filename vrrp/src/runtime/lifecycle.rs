@@ -12,6 +12,7 @@ use scheduler::{Class, Scheduler, Time};
 use super::announcer::Announcer;
 use super::dispatch::Endpoint;
 use super::firewall::Firewall;
+use super::firewall::reports::{Parents, Reports};
 use super::holdings::{Holdings, request};
 use super::kernel_view::KernelView;
 use super::linkbeat::{self, Linkbeat};
@@ -85,6 +86,7 @@ impl Vrrp {
             holdings: Holdings::default(),
             paths: Paths::default(),
             firewall: Firewall::new(&settings.globals.firewall),
+            reports: Reports::new(&settings.globals.firewall),
             sysctls: Sysctls::default(),
             endpoints: Vec::new(),
             by_key: HashMap::new(),
@@ -559,6 +561,7 @@ impl Vrrp {
             .map(|i| (i.state() == State::Master).then(|| Rc::clone(&i.settings)))
             .collect();
         self.firewall.configure(&settings.globals.firewall, held.iter().flatten());
+        self.reports.configure(&settings.globals.firewall);
         let settings = self.keep_parts(settings);
         self.map = self.router.adopt(settings);
         self.rows.outdate();
@@ -668,6 +671,7 @@ pub fn stop<W: HasVrrp>(s: &mut Scheduler<W>, w: &mut W) {
         vrrp.sysctls.keep_vmacs();
     } else {
         vrrp.end_vmacs();
+        vrrp.reports.follow(Parents::new());
     }
     vrrp.sysctls.restore(&vrrp.view);
     vrrp.announcements.clear();

@@ -9,10 +9,11 @@ use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
-use netlink::{Applied, Batch, Channel, Link, Sublink, SublinkRequest};
+use netlink::{Applied, Batch, Channel, Link, Sublink, SublinkRequest, nft};
 use scheduler::Time;
 
 use super::Vrrp;
+use super::firewall::reports::Parents;
 use super::kernel_view::{Change, KernelView};
 use super::sysctl::Sysctls;
 use crate::config::{AddressSettings, Family, InstanceSettings, Vmac};
@@ -63,6 +64,8 @@ pub(super) struct Vmacs {
     going: HashMap<String, String>,
     /// Something has changed: compare with what is there.
     look: bool,
+    /// Some have come or gone since [`Vmacs::parents`] was asked for.
+    moved: bool,
 }
 
 impl Vmacs {
@@ -90,6 +93,23 @@ impl Vmacs {
             }
         }
         self.look = true;
+        self.moved = true;
+    }
+
+    /// Those that are there and have a MAC address of their own, with their parents; `None` when that is as it was.
+    pub fn parents(&mut self, view: &KernelView) -> Option<Parents> {
+        if !std::mem::take(&mut self.moved) {
+            return None;
+        }
+        let there = self.wanted.iter().filter(|w| matches!(w.vmac.sublink, Sublink::Macvlan(_)));
+        let pairs = there.filter_map(|w| {
+            let family =
+                if w.vmac.family == Family::V4 { nft::Family::Ip } else { nft::Family::Ip6 };
+            let link =
+                view.link(&w.vmac.name).filter(|link| link.sublink == Some(w.vmac.sublink))?;
+            Some(((family, link.index), view.index(&w.vmac.parent)?))
+        });
+        Some(pairs.collect())
     }
 
     /// Whether none is wanted, and none there to be deleted.
@@ -109,6 +129,7 @@ impl Vmacs {
 
     /// The interface called `name` came, or came back: VMACs on it can be made.
     pub fn appeared(&mut self, name: &str) {
+        self.moved |= self.wanted.iter().any(|w| w.vmac.name == name || w.vmac.parent == name);
         for wanted in self.wanted.iter_mut().filter(|w| w.vmac.parent == name) {
             wanted.refused = false;
             self.look = true;
@@ -118,6 +139,7 @@ impl Vmacs {
 
     /// The interface called `name` went.
     pub fn gone(&mut self, now: Time, name: &str) {
+        self.moved |= self.made.contains_key(name);
         if let Some(owner) = self.going.remove(name) {
             log::info!("({owner}) Success removing VMAC interface {name}");
             self.look = true;
