@@ -87,23 +87,28 @@ enum About {
     Open,
     Register(Oid),
     Ping,
-    Notify,
 }
 
 impl Session {
     /// Asks for a session on a new connection; objects below `subtrees` will be ours.
     pub fn new(description: &str, subtrees: Vec<Oid>) -> Self {
         let mut session = Session { subtrees, ..Session::default() };
-        let ids = session.ids(About::Open);
+        let ids = session.ask(About::Open);
         session.output.open(ids, description);
         session
     }
 
-    /// Ids of a message of ours, and that its answer is waited for.
-    fn ids(&mut self, about: About) -> Ids {
+    /// Ids of a message of ours. Nobody waits for its answer.
+    fn ids(&mut self) -> Ids {
         self.packet = self.packet.wrapping_add(1);
-        self.waiting.push((self.packet, about));
         Ids { session: self.id.unwrap_or(0), transaction: 0, packet: self.packet }
+    }
+
+    /// Ids of a message of ours whose answer is waited for.
+    fn ask(&mut self, about: About) -> Ids {
+        let ids = self.ids();
+        self.waiting.push((ids.packet, about));
+        ids
     }
 
     /// What is to be sent.
@@ -204,7 +209,7 @@ impl Session {
             About::Open => {
                 self.id = Some(header.session);
                 for subtree in std::mem::take(&mut self.subtrees) {
-                    let ids = self.ids(About::Register(subtree.clone()));
+                    let ids = self.ask(About::Register(subtree.clone()));
                     self.output.register(ids, &subtree);
                 }
                 for trap in std::mem::take(&mut self.early) {
@@ -219,7 +224,7 @@ impl Session {
                 }
                 Ok(())
             }
-            About::Ping | About::Notify => Ok(()),
+            About::Ping => Ok(()),
         }
     }
 
@@ -232,7 +237,7 @@ impl Session {
         } else if self.output.bytes.len() < MAX_OUTPUT {
             let name = VarBind::new(TRAP_OID.to_vec(), Value::ObjectId(trap.name));
             let binds: Vec<VarBind> = [name].into_iter().chain(trap.binds).collect();
-            let ids = self.ids(About::Notify);
+            let ids = self.ids();
             self.output.notify(ids, &binds);
         }
     }
@@ -247,16 +252,17 @@ impl Session {
         }
         // Answers to anything older are not to be expected any more.
         self.waiting.clear();
-        let ids = self.ids(About::Ping);
+        let ids = self.ask(About::Ping);
         self.output.ping(ids);
         Ok(())
     }
 
     /// Says that this is the end.
     pub fn close(&mut self) {
-        if let Some(session) = self.id.take() {
-            self.packet = self.packet.wrapping_add(1);
-            self.output.close(Ids { session, transaction: 0, packet: self.packet });
+        if self.is_open() {
+            let ids = self.ids();
+            self.output.close(ids);
+            self.id = None;
         }
     }
 }
@@ -269,10 +275,9 @@ fn next(agent: &impl Agent, range: &Range) -> VarBind {
 
 /// RFC 2741 section 7.2.3.3: the first `once` ranges once, the others up to `times` times, turn by turn.
 fn bulk(agent: &impl Agent, once: usize, times: usize, mut ranges: Vec<Range>) -> Vec<VarBind> {
-    let repeated = ranges.split_off(once.min(ranges.len()));
+    let mut repeated = ranges.split_off(once.min(ranges.len()));
     let mut binds: Vec<VarBind> =
         ranges.iter().take(MAX_BINDS).map(|range| next(agent, range)).collect();
-    let mut repeated = repeated;
     for _ in 0..times {
         let before = binds.len();
         for range in &mut repeated {

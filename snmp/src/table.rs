@@ -29,8 +29,8 @@ impl<C: ?Sized> Table<C> {
         if inclusive && let Some(Found::Value(value)) = self.get(context, start) {
             return Some(VarBind::new(start.to_vec(), value));
         }
-        let columns = self.columns.iter().filter(|(number, _)| *number >= first);
-        columns.into_iter().find_map(|(number, value)| {
+        let mut columns = self.columns.iter().filter(|(number, _)| *number >= first);
+        columns.find_map(|(number, value)| {
             let mut index = if *number == first { after.to_vec() } else { Oid::new() };
             loop {
                 index = (self.next)(context, &index)?;

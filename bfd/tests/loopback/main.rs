@@ -10,6 +10,8 @@ use bfd::runtime::{Bfd, HasBfd, News, reload, start, stop};
 use bfd::{InstanceSettings, Settings};
 use scheduler::Scheduler;
 
+/// The same counting allocator as VRRP's.
+#[path = "../../../vrrp/tests/allocation/sys.rs"]
 mod sys;
 
 #[derive(Default)]

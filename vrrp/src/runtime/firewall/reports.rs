@@ -55,8 +55,8 @@ impl Reports {
     /// A reload may name the tables otherwise.
     pub fn configure(&mut self, settings: &FirewallSettings) {
         if self.settings != settings.named() {
-            let parents = std::mem::take(&mut self.parents);
-            self.replace(&parents, &Parents::new());
+            let parents = self.parents.clone();
+            self.follow(Parents::new());
             self.settings = settings.named();
             self.follow(parents);
         }
@@ -64,13 +64,9 @@ impl Reports {
 
     /// These VMACs are there, and no others.
     pub fn follow(&mut self, parents: Parents) {
-        if parents != self.parents {
-            let before = std::mem::replace(&mut self.parents, parents.clone());
-            self.replace(&before, &parents);
+        if parents == self.parents {
+            return;
         }
-    }
-
-    fn replace(&mut self, before: &Parents, now: &Parents) {
         let name = format!("{}{SUFFIX}", self.settings.table());
         let mut transaction = Transaction::new();
         for family in [Family::Ip, Family::Ip6] {
@@ -78,7 +74,7 @@ impl Reports {
                 let own = parents.iter().filter(|((f, _), _)| *f == family);
                 own.map(|((_, vmac), parent)| (*vmac, *parent)).collect()
             };
-            let (before, now) = (of(before), of(now));
+            let (before, now) = (of(&self.parents), of(&parents));
             let table = Table { family, name: &name };
             if now.is_empty() && !before.is_empty() {
                 transaction.drop_table(table);
@@ -87,7 +83,7 @@ impl Reports {
             }
         }
         match send(&mut self.exchange, transaction) {
-            Ok(()) => self.refused = false,
+            Ok(()) => (self.parents, self.refused) = (parents, false),
             Err(error) if !std::mem::replace(&mut self.refused, true) => {
                 log::error!(
                     "Cannot set firewall rules: {error}; reports of VMACs leave with their MAC addresses"
